@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo data train test lint clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv and install everything into it (the other targets do it when needed)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and \
+	  "Python 3.11 to 3.13 is needed, and %s is %d.%d. Name another: make setup PYTHON=python3.12" % (sys.executable, *v))'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (about 3 minutes on two cores)
+	$(BIN)/python -m fer_perturb.train experiment=demo
+
+data: $(READY) ## pack FER2013: make data SOURCE=fer2013.zip
+	$(BIN)/python -m fer_perturb.prepare dataset=fer2013 $(if $(SOURCE),'source="$(SOURCE)"') $(ARGS)
+
+train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
+	$(BIN)/python -m fer_perturb.train $(ARGS)
+
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what was built (not data, not outputs)
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

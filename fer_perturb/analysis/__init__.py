@@ -1,0 +1,1 @@
+"""What runs show: metrics and summaries, computed from predictions; nothing here trains."""

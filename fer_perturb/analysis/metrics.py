@@ -1,0 +1,37 @@
+"""Scores of one set of predictions, over the whole split (torchmetrics)."""
+
+from typing import Any
+
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_f1_score,
+    multiclass_stat_scores,
+)
+
+from fer_perturb.analysis.predictions import Predictions
+
+
+def scores(predictions: Predictions) -> dict[str, Any]:
+    """Shares in [0, 1]: plain accuracy, balanced accuracy (the paper's: mean over classes), macro F1, per class.
+
+    `per_class` has for each class its accuracy (recall), F1 and support (images).
+    """
+    logits, labels, n = predictions.logits, predictions.labels, len(predictions.classes)
+    recall = multiclass_accuracy(logits, labels, n, average=None)
+    f1 = multiclass_f1_score(logits, labels, n, average=None)
+    support = multiclass_stat_scores(logits, labels, n, average=None)[:, -1]
+    return {
+        "accuracy": accuracy(logits, labels),
+        "balanced_accuracy": float(multiclass_accuracy(logits, labels, n, average="macro")),
+        "f1_macro": float(multiclass_f1_score(logits, labels, n, average="macro")),
+        "per_class": {
+            name: {"accuracy": float(recall[k]), "f1": float(f1[k]), "support": int(support[k])}
+            for k, name in enumerate(predictions.classes)
+        },
+    }
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of images whose highest logit is their label's."""
+    return float(multiclass_accuracy(logits, labels, logits.shape[1], average="micro"))

@@ -1,0 +1,43 @@
+"""Reading what a run predicted (DESIGN: contract)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+COMBINED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """labels: int64 (N,); logits: float32 (N, classes); sha256: (N,) "U64"; classes: their names."""
+
+    labels: Tensor
+    logits: Tensor
+    sha256: NDArray[np.str_]
+    classes: tuple[str, ...]
+
+
+def read_predictions(
+    path: Path, *, split: str, inference: Literal["original", "views"], tta: str, view: int = COMBINED
+) -> Predictions | None:
+    """One set of predictions from a run's parquet file; None where the run made none of that kind."""
+    table = pq.read_table(path, filters=(pc.field("split") == split) & (pc.field("view") == view))
+    chosen = pc.and_(pc.equal(table["inference"], inference), pc.equal(table["tta"], tta))
+    table = table.filter(chosen)
+    if len(table) == 0:
+        return None
+    columns = [name for name in table.column_names if name.startswith("logit_")]
+    logits = np.stack([table[name].to_numpy() for name in columns], axis=1)
+    return Predictions(
+        labels=torch.from_numpy(table["label"].to_numpy().astype(np.int64)),
+        logits=torch.from_numpy(logits),
+        sha256=np.array(table["sha256"].to_pylist(), dtype="U64"),
+        classes=tuple(name.removeprefix("logit_") for name in columns),
+    )

@@ -1,0 +1,102 @@
+"""A run in one dictionary: summary.json (DESIGN: contract)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from fer_perturb.analysis.metrics import accuracy, scores
+from fer_perturb.analysis.predictions import Predictions, read_predictions
+from fer_perturb.files import write_json
+from fer_perturb.tasks.phase_cache import PhaseResult
+from fer_perturb.tasks.run_directory import commit, config_hash
+
+SUMMARY = "summary.json"
+
+
+def summarise(
+    config: DictConfig, run: Path, phases: dict[str, PhaseResult | None], train_identities: NDArray[np.bytes_]
+) -> dict[str, Any]:
+    """Computes the summary of a finished run from its predictions, and writes it.
+
+    train_identities: (N,) the sha256 of the training images' pixels, which tell the test images with a twin.
+    """
+    name, inference, tta = config.dataset.name, config.scheme.inference, config.recipe.tta
+    identities = train_identities.astype("U64")
+    path = run / "predictions" / f"{name}.parquet"
+    trained = phases["predictor"]
+    assert trained is not None
+    summary: dict[str, Any] = {
+        "dataset": name,
+        "model": config.model.backbone,
+        "scheme": config.scheme.name,
+        "seed": config.seed,
+        "config_hash": config_hash(config),
+        "commit": commit(),
+        "phases": {
+            "attention": _classifier_phase(phases["attention"], name, "original", tta, identities),
+            "clustering": _clustering_phase(phases["clustering"], trained),
+            "predictor": _classifier_phase(trained, name, inference, tta, identities),
+        },
+        "inference": inference,
+        "tta": tta,
+        "val": _split_scores(path, "val", inference, tta, identities),
+        "test": _split_scores(path, "test", inference, tta, identities),
+        "test_original": _split_scores(path, "test", "original", tta, identities),
+        "test_views": _split_scores(path, "test", "views", tta, identities),
+        "test_no_tta": _split_scores(path, "test", inference, "none", identities),
+        "test_on": {
+            other: _split_scores(run / "predictions" / f"{other}.parquet", "test", inference, tta, identities)
+            for other in config.test_on
+        },
+        "train_seconds": trained.record["seconds"],
+        "images_per_second": trained.record["images_per_second"],
+    }
+    write_json(run / SUMMARY, summary)
+    return summary
+
+
+def _split_scores(
+    path: Path, split: str, inference: Any, tta: str, train_identities: NDArray[np.str_]
+) -> dict[str, Any] | None:
+    predictions = read_predictions(path, split=split, inference=inference, tta=tta)
+    if predictions is None:
+        return None
+    return {**scores(predictions), "accuracy_no_twins": _accuracy_no_twins(predictions, train_identities)}
+
+
+def _accuracy_no_twins(predictions: Predictions, train_identities: NDArray[np.str_]) -> float | None:
+    """Accuracy on the images whose very pixels do not also stand in training; None if there are none."""
+    alone = torch.from_numpy(~np.isin(predictions.sha256, train_identities))
+    return accuracy(predictions.logits[alone], predictions.labels[alone]) if bool(alone.any()) else None
+
+
+def _classifier_phase(
+    phase: PhaseResult | None, name: str, inference: str, tta: str, train_identities: NDArray[np.str_]
+) -> dict[str, Any] | None:
+    if phase is None:
+        return None
+    path = phase.directory / "predictions" / f"{name}.parquet"
+    record = {key: value for key, value in phase.summary.items() if key != "clusters"}
+    both = {split: _split_scores(path, split, inference, tta, train_identities) for split in ("val", "test")}
+    return {**record, **both}
+
+
+def _clustering_phase(clustering: PhaseResult | None, trained: PhaseResult) -> dict[str, Any] | None:
+    """The clusters of the tested checkpoint, and how much they changed from one re-clustering to the next."""
+    history = trained.record.get("clusters")
+    if not history:
+        return None
+    own = {"key": None, "cached": False, "seconds": 0.0} if clustering is None else clustering.summary
+    tested = [entry for entry in history if entry["epoch"] <= trained.record["best_epoch"]][-1]
+    changes = [entry["changed"] for entry in history[1:]]
+    return {
+        **own,
+        **{key: tested[key] for key in ("inertia", "areas", "ari_position_only")},
+        "seconds": own["seconds"] + sum(entry["seconds"] for entry in history),
+        "changed": sum(changes) / len(changes) if changes else 0.0,
+        "reclusterings": len(history),
+    }

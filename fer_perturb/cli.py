@@ -1,0 +1,52 @@
+"""What the entry points share: Hydra, and errors that a person can read."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import hydra
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from fer_perturb.errors import UserError
+
+FAILED = 2
+
+Result = TypeVar("Result")
+
+
+def conf_directory() -> Path:
+    """The folder of configs: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def entry_point(
+    config_name: str, task: Callable[[DictConfig], Result], report: Callable[[list[Result]], None]
+) -> Callable[[], None]:
+    """A command line for `task`: composes conf/<config_name>.yaml with the overrides given and calls it.
+
+    `report` gets the results of all jobs that succeeded, if any did. In a multirun a job that ends in a UserError
+    does not keep the others from running; the exit status is 2 if any did.
+    """
+
+    def main() -> None:
+        failures: list[str] = []
+        results: list[Result] = []
+
+        def job(config: DictConfig) -> None:
+            try:
+                results.append(task(config))
+            except (UserError, OmegaConfBaseException) as error:
+                failures.append(str(error))
+                print(f"\nError: {error}", file=sys.stderr)
+
+        hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
+        if results:
+            report(results)
+        if failures:
+            sys.exit(FAILED)
+
+    return main

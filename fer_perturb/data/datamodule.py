@@ -1,0 +1,118 @@
+"""uint8 batches, cut by index from memory-mapped arrays."""
+
+from collections.abc import Iterator
+from typing import Any, TypedDict
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from fer_perturb.data.clean import kept_rows
+from fer_perturb.data.packed import PackedData, Split
+
+EVALUATION_BATCH = 512  # images; it does not change any result
+
+
+class Batch(TypedDict):
+    image: Tensor  # uint8 (B, 1, H, W)
+    label: Tensor  # int64 (B,)
+    index: Tensor  # int64 (B,): the row in its split
+
+
+class Batches(Dataset[Batch]):
+    """A split whose items are whole batches: `batches[rows]` for an array of rows."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
+        return {
+            "image": torch.from_numpy(self.split.images[rows]).unsqueeze(1),
+            "label": torch.from_numpy(self.split.labels[rows].astype(np.int64)),
+            "index": torch.from_numpy(rows),
+        }
+
+
+class ShuffledBatches(Sampler[NDArray[np.int64]]):
+    """Batches of rows in an order that depends on (seed, epoch) alone, so that resuming is exact.
+
+    A last batch that would be smaller than the others is left out, unless it is the only one.
+    Lightning calls `set_epoch`.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], batch_size: int, seed: int) -> None:
+        self.rows = rows
+        self.batch_size = min(batch_size, len(rows))
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.rows) // self.batch_size
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+        for step in range(len(self)):
+            yield order[step * self.batch_size : (step + 1) * self.batch_size]
+
+
+class FaceDataModule(pl.LightningDataModule):
+    """A packed dataset as batches.
+
+    `mean` and `std` are the training split's own, of grey values in [0, 1].
+    """
+
+    def __init__(self, data: PackedData, *, batch_size: int, seed: int, clean: bool) -> None:
+        super().__init__()
+        self.data = data
+        self.batch_size = batch_size
+        self.seed = seed
+        train = data.splits["train"]
+        self.train_rows = kept_rows(data) if clean else np.arange(len(train), dtype=np.int64)
+        self.mean, self.std = grey_statistics(train.images)
+
+    @property
+    def sampler(self) -> ShuffledBatches:
+        return ShuffledBatches(self.train_rows, self.batch_size, self.seed)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return DataLoader(Batches(self.data.splits["train"]), sampler=self.sampler, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self.in_order("val")
+
+    def first_batch(self, epoch: int) -> Batch:
+        """The batch that training on `epoch` starts with."""
+        sampler = self.sampler
+        sampler.set_epoch(epoch)
+        return Batches(self.data.splits["train"])[next(iter(sampler))]
+
+    def in_order(self, split: str) -> DataLoader[Batch]:
+        """All images of a split once, in their packed order, not augmented."""
+        return in_order(self.data.splits[split])
+
+
+def in_order(split: Split) -> DataLoader[Batch]:
+    """All images of `split` once, in their packed order."""
+    rows = np.arange(len(split), dtype=np.int64)
+    chunks: Any = np.split(rows, range(EVALUATION_BATCH, len(rows), EVALUATION_BATCH))
+    return DataLoader(Batches(split), sampler=chunks, batch_size=None)
+
+
+def grey_statistics(images: NDArray[np.uint8], chunk: int = 4096) -> tuple[float, float]:
+    """Mean and standard deviation of all grey values, as numbers in [0, 1], exact and from little memory.
+
+    A deviation of 0 (all pixels equal) is given as 1, so that it can be divided by.
+    """
+    counts = np.zeros(256, dtype=np.int64)
+    for start in range(0, len(images), chunk):
+        counts += np.bincount(images[start : start + chunk].reshape(-1), minlength=256)
+    values = np.arange(256) / 255
+    mean = float((counts * values).sum() / counts.sum())
+    std = float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))
+    return mean, std or 1.0

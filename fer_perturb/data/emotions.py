@@ -1,0 +1,4 @@
+"""The names that everything shares."""
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # FER2013's own label order
+SPLITS = ("train", "val", "test")  # FER2013's Training, PublicTest, PrivateTest

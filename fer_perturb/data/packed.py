@@ -1,0 +1,227 @@
+"""Packed data: one memory-mapped uint8 array per split, and a manifest that says what it is.
+
+    data/<dataset>/manifest.json
+    data/<dataset>/{train,val,test}/images.npy   (N, H, W) uint8, grey, 0 = black
+                                    labels.npy   (N,) uint8, index into the manifest's classes
+                                    names.txt    N lines
+                                    <extra>.npy  what else a dataset knows of each image, (N, ...)
+
+Rows are sorted by (sha256 of the pixels, label, name), so that the same pixels give the same arrays, byte
+for byte, whatever form they were read from. The sha256 of the pixels is an image's identity everywhere.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_perturb import files
+from fer_perturb.data.emotions import SPLITS
+from fer_perturb.errors import UserError
+
+VERSION = 1  # of the format; data of another version is prepared again
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, eq=False)
+class RawSplit:
+    """One split as a reader gives it, in any order of rows.
+
+    images: (N, H, W) uint8. labels: (N,) uint8. names: N, without line breaks.
+    extras: further arrays by name, (N, ...), packed beside the images in the same order of rows.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    names: list[str]
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split as it lies on disk. images: (N, H, W) uint8, memory-mapped, read-only; labels: (N,) uint8."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def identities(self) -> NDArray[np.bytes_]:
+        """(N,) of 64 hex digits ("S64"): the sha256 of each image's pixels; reads every image once."""
+        return image_identities(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedData:
+    """A prepared dataset: `root` = data/<dataset>, `splits` by name (train, val, test)."""
+
+    root: Path
+    name: str
+    classes: tuple[str, ...]
+    splits: dict[str, Split]
+    manifest: dict[str, Any]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        height, width = self.manifest["image_size"]
+        return height, width
+
+    def extra(self, split: str, name: str) -> NDArray[Any]:
+        """The extra array `name` of a split, (N, ...), memory-mapped; KeyError if there is none."""
+        if f"{split}/{name}.npy" not in self.manifest["arrays"]:
+            raise KeyError(f"{self.root / split} holds no array named {name}")
+        return _mapped(self.root / split / f"{name}.npy")
+
+
+def image_identities(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """images (N, H, W) uint8 -> (N,) "S64": the hex sha256 of each image's pixels, row by row."""
+    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+    return np.array(digests, dtype="S64")
+
+
+def row_order(split: RawSplit) -> NDArray[np.int64]:
+    """(N,): the rows in the contract's order, by (sha256 of the pixels, label, name)."""
+    keys = list(zip(image_identities(split.images), split.labels.tolist(), split.names, strict=True))
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def write_packed(
+    root: Path,
+    name: str,
+    classes: Sequence[str],
+    splits: Mapping[str, RawSplit],
+    source: Mapping[str, Any],
+    *,
+    left_out: Mapping[str, int] | None = None,
+    audit: Mapping[str, Any] | None = None,
+) -> PackedData:
+    """Writes the three splits under `root`, whole or not at all, and loads them.
+
+    `source`, `left_out` (reason -> count) and `audit` go into the manifest as they are. Raises ValueError
+    where the splits do not fit each other (the readers see to it that they do).
+    """
+    _check(splits, classes)
+    manifest: dict[str, Any] = {
+        "version": VERSION,
+        "name": name,
+        "classes": list(classes),
+        "image_size": list(splits[SPLITS[0]].images.shape[1:]),
+        "counts": {split: _counts(splits[split].labels, classes) for split in SPLITS},
+        "arrays": {},
+        "source": dict(source),
+        "left_out": dict(left_out or {}),
+        "audit": dict(audit or {}),
+    }
+    with files.atomic_directory(root) as folder:
+        for split in SPLITS:
+            raw = splits[split]
+            order = row_order(raw)
+            for key, array in {"images": raw.images, "labels": raw.labels, **raw.extras}.items():
+                path = folder / split / f"{key}.npy"
+                files.write_npy(path, array[order])
+                manifest["arrays"][f"{split}/{key}.npy"] = {
+                    "sha256": files.sha256(path),
+                    "shape": list(array.shape),
+                    "dtype": str(array.dtype),
+                }
+            names = "".join(f"{raw.names[row]}\n" for row in order)
+            files.write_text(folder / split / "names.txt", names)
+        files.write_json(folder / MANIFEST, manifest)
+    return load_packed(root)
+
+
+def load_packed(root: Path) -> PackedData:
+    """Opens `root` = data/<dataset>; images are memory-mapped, nothing is hashed.
+
+    Raises UserError, saying which command prepares the data, where it is not there, not whole (a file is
+    missing, or has another size than the manifest says) or of another version of the format.
+    """
+    advice = f"Prepare it with: python -m fer_perturb.prepare {_arguments(root)}"
+    path = root / MANIFEST
+    if not path.is_file():
+        raise UserError(f"No prepared data at {root} (there is no {MANIFEST}). {advice}")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["version"]
+        if version != VERSION:
+            raise UserError(f"{path} has version {version}, expected {VERSION}. {advice}")
+        return PackedData(
+            root=root,
+            name=manifest["name"],
+            classes=tuple(manifest["classes"]),
+            splits={split: _load_split(root, split, manifest) for split in SPLITS},
+            manifest=manifest,
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise UserError(f"The data at {root} is not whole: {error}. {advice}") from error
+
+
+def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
+    prefix = f"{split}/"
+    for name, facts in manifest["arrays"].items():
+        if name.startswith(prefix):
+            array = _mapped(root / name)
+            if list(array.shape) != facts["shape"] or str(array.dtype) != facts["dtype"]:
+                raise ValueError(
+                    f"{name} is {array.dtype} {list(array.shape)}, "
+                    f"expected {facts['dtype']} {facts['shape']} by {MANIFEST}"
+                )
+    total = manifest["counts"][split]["total"]
+    images: NDArray[np.uint8] = _mapped(root / split / "images.npy")
+    labels: NDArray[np.uint8] = np.load(root / split / "labels.npy", allow_pickle=False)
+    labels.setflags(write=False)
+    # not splitlines(): a name may hold other characters that it takes for the end of a line
+    names = (root / split / "names.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    for what, count in (("images.npy", len(images)), ("labels.npy", len(labels)), ("names.txt", len(names))):
+        if count != total:
+            raise ValueError(f"{split}/{what} has {count} rows, expected {total} by {MANIFEST}")
+    return Split(images=images, labels=labels, names=names)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _counts(labels: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, Any]:
+    per_class = np.bincount(labels, minlength=len(classes)).tolist()
+    return {"total": len(labels), "classes": dict(zip(classes, per_class, strict=True))}
+
+
+def _check(splits: Mapping[str, RawSplit], classes: Sequence[str]) -> None:
+    if set(splits) != set(SPLITS):
+        raise ValueError(f"splits are {sorted(splits)}, expected {sorted(SPLITS)}")
+    sizes = {raw.images.shape[1:] for raw in splits.values()}
+    if len(sizes) != 1 or len(next(iter(sizes))) != 2:
+        raise ValueError(f"images have the sizes {sorted(sizes)}, expected one (H, W)")
+    for split, raw in splits.items():
+        if raw.images.dtype != np.uint8 or raw.labels.dtype != np.uint8:
+            raise ValueError(f"{split}: images and labels must be uint8")
+        lengths = {len(raw.images), len(raw.labels), len(raw.names), *map(len, raw.extras.values())}
+        if lengths != {len(raw)} or not len(raw):
+            raise ValueError(f"{split}: arrays and names have the lengths {sorted(lengths)}")
+        if raw.labels.max() >= len(classes):
+            raise ValueError(f"{split}: label {raw.labels.max()}, expected less than {len(classes)}")
+        if {"images", "labels"} & set(raw.extras):
+            raise ValueError(f"{split}: an extra array may not be named images or labels")
+        if any("\n" in name or "\r" in name for name in raw.names):
+            raise ValueError(f"{split}: a name may not hold a line break")
+
+
+def _arguments(root: Path) -> str:
+    if root.name == "synthetic":
+        return "dataset=synthetic"
+    if root.name == "fer2013":
+        return "dataset=fer2013 source=PATH"
+    return f"dataset=folder dataset.name={root.name} classes=[...] source=PATH"

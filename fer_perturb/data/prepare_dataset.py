@@ -1,0 +1,166 @@
+"""Pictures become packed arrays: read, audit, pack. What stands at `root` is touched only when all is well."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rich
+from filelock import FileLock
+from numpy.typing import NDArray
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from fer_perturb import files
+from fer_perturb.data.audit import audit, audit_table
+from fer_perturb.data.emotions import EMOTIONS, SPLITS
+from fer_perturb.data.fer2013 import read_fer2013
+from fer_perturb.data.folder import read_folder
+from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
+from fer_perturb.errors import UserError
+
+VERSION = 1  # counts up when the same source would give other arrays or another audit
+
+
+def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
+    """FER2013 from any of its forms (see fer2013.py) into `root`.
+
+    A file whose content and settings gave what already stands at `root` is not read again. Raises UserError.
+    """
+    settings: dict[str, Any] = {"prepared_by": VERSION, "file": source.name, "resize": resize}
+    if source.is_file():
+        settings["sha256"] = _sha256(source)
+        standing = _standing(root, settings)
+        if standing is not None and _unharmed(standing):
+            rich.print(f"{root} was already made from this source.")
+            return standing
+    with _progress() as progress:
+        read = read_fer2013(source, resize=resize, progress=progress)
+    return _pack(root, root.name, EMOTIONS, read.splits, {"form": read.form, **settings}, read.left_out)
+
+
+def prepare_folder(
+    source: Path, root: Path, name: str, classes: Sequence[str], *, resize: tuple[int, int] | None
+) -> PackedData:
+    """`source`/<split>/<class>/* (see folder.py) into `root`; `resize` = (H, W) in pixels. Raises UserError."""
+    if resize is not None and (len(resize) != 2 or min(resize) < 1):
+        raise UserError(f"dataset.resize={list(resize)} is not usable. Expected [height, width] in pixels.")
+    settings = {"prepared_by": VERSION, "file": source.name, "resize": list(resize) if resize else None}
+    with _progress() as progress:
+        read = read_folder(source, classes, resize=resize, progress=progress)
+    return _pack(root, name, classes, read.splits, {"form": "folder", **settings}, read.left_out)
+
+
+def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test: int) -> PackedData:
+    """Drawn faces (see synthetic.py) into `root`; the same arguments find them there again.
+
+    Beside images and labels each split has `landmarks` (N, 68, 2) float32, `drawn` (the emotion that was drawn,
+    before label noise) and `regions` (see `drawn_regions`). Images are named face<number>.
+    """
+    from fer_perturb.data.synthetic import draw_faces  # the other datasets do not need it
+
+    counts = dict(zip(SPLITS, (n_train, n_val, n_test), strict=True))
+    if min(counts.values()) < 1:
+        raise UserError(f"dataset.drawing has {counts}. Expected at least one image in each split.")
+    settings = {"form": "drawn", "prepared_by": VERSION, "seed": seed, "counts": counts}
+    with _alone(root):  # two jobs of a sweep may both come first
+        standing = _standing(root, settings)
+        if standing is not None:
+            return standing
+        rich.print(f"Drawing {sum(counts.values()):,} faces.")
+        faces = draw_faces(sum(counts.values()), seed)
+        splits, start = {}, 0
+        for split, count in counts.items():
+            rows = slice(start, start + count)
+            splits[split] = RawSplit(
+                images=faces.images[rows],
+                labels=faces.labels[rows].astype(np.uint8),
+                names=[f"face{number}" for number in range(rows.start, rows.stop)],
+                extras={
+                    "drawn": faces.drawn[rows].astype(np.uint8),
+                    "landmarks": faces.landmarks[rows].astype(np.float32),
+                    "regions": np.packbits(faces.regions[rows], axis=-1),
+                },
+            )
+            start += count
+        return _write(root, root.name, EMOTIONS, splits, settings, {})
+
+
+def drawn_regions(data: PackedData, split: str) -> NDArray[np.bool_]:
+    """(N, 4, H, W) bool: brows, eyes, nose and mouth of each drawn face; KeyError for other datasets."""
+    packed = data.extra(split, "regions")
+    return np.unpackbits(packed, axis=-1, count=data.image_size[1]).astype(np.bool_)
+
+
+def _pack(
+    root: Path,
+    name: str,
+    classes: Sequence[str],
+    splits: Mapping[str, RawSplit],
+    source: Mapping[str, Any],
+    left_out: Mapping[str, int],
+) -> PackedData:
+    with _alone(root):
+        return _write(root, name, classes, splits, source, left_out)
+
+
+def _write(
+    root: Path,
+    name: str,
+    classes: Sequence[str],
+    splits: Mapping[str, RawSplit],
+    source: Mapping[str, Any],
+    left_out: Mapping[str, int],
+) -> PackedData:
+    with _progress() as progress:
+        found = audit(splits, classes, progress)
+    data = write_packed(root, name, classes, splits, source, left_out=left_out, audit=found.to_dict())
+    for reason, count in left_out.items():
+        rich.print(f"Left out: {count:,} ({reason})")
+    rich.print(audit_table(found))
+    return data
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Holds `root` for this process, and clears away what a killed one left beside it."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(root.parent / f".{root.name}.lock"):
+        leftover = re.compile(rf"\.{re.escape(root.name)}\.[^.]+{re.escape(files.PARTIAL)}")
+        for path in root.parent.iterdir():
+            if leftover.fullmatch(path.name):
+                shutil.rmtree(path)
+        yield
+
+
+def _standing(root: Path, settings: Mapping[str, Any]) -> PackedData | None:
+    """What stands at `root`, if it is whole and was made with `settings`."""
+    try:
+        data = load_packed(root)
+    except UserError:
+        return None
+    recorded = data.manifest["source"]
+    return data if all(recorded.get(key) == value for key, value in settings.items()) else None
+
+
+def _unharmed(data: PackedData) -> bool:
+    arrays = data.manifest["arrays"].items()
+    return all(files.sha256(data.root / name) == facts["sha256"] for name, facts in arrays)
+
+
+def _sha256(source: Path) -> str:
+    try:
+        return files.sha256(source)
+    except OSError as error:
+        raise UserError(f"source={source} cannot be read: {error.strerror}.") from error
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )

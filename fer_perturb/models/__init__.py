@@ -1,0 +1,1 @@
+"""Networks, reached through timm's registry: small ResNets, small-input stems and spatial gates."""

@@ -1,0 +1,105 @@
+"""Networks by name: any of timm's, for one grey channel, with or without spatial gates."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from fer_perturb.errors import UserError
+from fer_perturb.models import resnet_small  # registers resnet_small and resnet_tiny with timm
+from fer_perturb.models.create import create
+from fer_perturb.models.gates import GatedNetwork
+from fer_perturb.models.small_input import build_for_small_input
+
+__all__ = ["build_network", "check_network", "resnet_small"]
+
+
+def build_network(
+    backbone: str,
+    *,
+    num_classes: int,
+    small_input: bool = False,
+    attention_at: Sequence[str] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    image_size: tuple[int, int] = (48, 48),
+) -> nn.Module:
+    """A timm network with one input channel: pictures (B, 1, H, W) float -> logits (B, num_classes).
+
+    backbone: a name that timm knows, `resnet_small` or `resnet_tiny`.
+    small_input: take away the early downsampling that would shrink pictures of `image_size` to nothing
+        (the rule is in small_input.py).
+    attention_at: the places of spatial gates; if there are any, the result is a `GatedNetwork`.
+    kwargs: passed on to timm.create_model. Weights are random unless `pretrained=True` is among them.
+    image_size: (H, W) in pixels that small_input fits the network to; nothing else reads it.
+
+    Initial weights come from torch's global random stream: first the network's, then the gates'.
+    Raises UserError for an unknown name, arguments that the network does not take, or places
+    that it does not have.
+    """
+    if not timm.is_model(backbone):
+        near = difflib.get_close_matches(backbone, timm.list_models(), n=5, cutoff=0.4)
+        hint = f"Near names: {', '.join(near)}." if near else "No name comes near."
+        raise UserError(
+            f"model.backbone: timm has no network {backbone!r}. {hint} "
+            "timm.list_models() lists all; resnet_small and resnet_tiny are this project's own."
+        )
+    arguments: dict[str, Any] = {"in_chans": 1, "num_classes": num_classes, **(kwargs or {})}
+    fit = partial(build_for_small_input, image_size=image_size) if small_input else create
+    network = fit(backbone, arguments)
+    if not attention_at:
+        return network
+    return GatedNetwork(network, attention_at, name=backbone)
+
+
+def check_network(network: nn.Module, image_size: tuple[int, int]) -> None:
+    """Puts two black pictures of `image_size` (H, W) pixels through the network, in evaluation mode.
+
+    Raises UserError if the network does not take that size, or does not give finite logits (2, classes), or
+    if one of its gates cannot work. Modes, weights, statistics and random streams stay as they were.
+    """
+    height, width = image_size
+    pictures = torch.zeros(2, 1, height, width)
+    if (parameter := next(network.parameters(), None)) is not None:
+        pictures = pictures.to(parameter)
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad():
+            if isinstance(network, GatedNetwork):
+                logits, _ = network.forward_with_attention(pictures)
+            else:
+                logits = network(pictures)
+    except UserError:
+        raise
+    except Exception as error:  # whatever the network's own code raises for a picture that it does not take
+        raise UserError(
+            f"model.backbone: {_name(network)} does not take grey pictures of {height}x{width} pixels "
+            f"({str(error) or type(error).__name__}). Try model.small_input=true, the network's own arguments for "
+            "that size in model.kwargs (such as img_size and patch_size), or another size: some networks take "
+            "multiples of 16 or 32 only."
+        ) from error
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:
+        got = f"a {tuple(logits.shape)} tensor" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise UserError(
+            f"model.backbone: {_name(network)} gives {got} for two pictures where logits (2, classes) were "
+            "expected. Take a classification network, without arguments in model.kwargs that change its output."
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise UserError(
+            f"model.backbone: {_name(network)} gives logits that are not finite for pictures of {height}x{width} "
+            "pixels: its last feature map has probably shrunk to nothing. Set model.small_input=true."
+        )
+
+
+def _name(network: nn.Module) -> str:
+    if isinstance(network, GatedNetwork):
+        return network.name
+    config = getattr(network, "pretrained_cfg", None) or {}
+    return str(config.get("architecture", type(network).__name__))

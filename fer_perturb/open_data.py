@@ -1,0 +1,18 @@
+"""The packed dataset of a config; drawn faces are made on first use."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fer_perturb.data.packed import PackedData, load_packed
+
+
+def open_data(config: DictConfig) -> PackedData:
+    """Raises UserError, saying which command prepares the data, where they are not there."""
+    root = Path(config.paths.data, config.dataset.name)
+    if config.dataset.kind == "synthetic":
+        from fer_perturb.data.prepare_dataset import prepare_synthetic
+
+        drawing = config.dataset.drawing
+        return prepare_synthetic(root, seed=drawing.seed, n_train=drawing.train, n_val=drawing.val, n_test=drawing.test)
+    return load_packed(root)

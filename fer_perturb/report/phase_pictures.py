@@ -1,0 +1,57 @@
+"""What a phase shows when it is done: pictures in its directory and in its logger."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from pytorch_lightning.loggers import WandbLogger
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from fer_perturb.analysis.predictions import read_predictions
+from fer_perturb.data.datamodule import Batches
+from fer_perturb.perturb.views import all_views
+from fer_perturb.report.figures import confusion_figure, save_figure, scheme_figure
+from fer_perturb.tasks.chain import FinishedPhase
+from fer_perturb.tasks.predictor import Predictor
+
+PER_CLASS = 1  # images of each class in the picture of the scheme
+
+
+def show_phase(phase: FinishedPhase) -> None:
+    """Draws the confusion matrix and, of a scheme that masks, the picture of input, attention, clusters, views."""
+    pictures = {"confusion": _confusion(phase)}
+    if isinstance(phase.task, Predictor) and phase.source is not None:
+        pictures["scheme"] = _scheme(phase, phase.task)
+    for name, figure in pictures.items():
+        path = phase.directory / "pictures" / f"{name}.png"
+        save_figure(figure, path)
+        if isinstance(phase.logger, WandbLogger):
+            phase.logger.log_image(name, [str(path)])
+
+
+def _confusion(phase: FinishedPhase) -> Figure:
+    path = phase.directory / "predictions" / f"{phase.data.data.name}.parquet"
+    test = read_predictions(path, split="test", inference="original", tta="none")
+    assert test is not None
+    matrix = multiclass_confusion_matrix(test.logits, test.labels, len(test.classes))
+    return confusion_figure(matrix.numpy(), test.classes)
+
+
+def _scheme(phase: FinishedPhase, task: Predictor) -> Figure:
+    """Images of val, with the maps and views that the tested predictor judges them by."""
+    assert phase.source is not None
+    val, classes = phase.data.data.splits["val"], phase.data.data.classes
+    rows = [np.flatnonzero(val.labels == k)[:PER_CLASS] for k in range(len(classes))]
+    batch = Batches(val)[np.concatenate(rows).astype(np.int64)]
+    batch["image"] = batch["image"].to(task.device)
+    with torch.no_grad():
+        task.eval()
+        images, labels = task.shown(batch)
+        attention = phase.source.classifier(task).attention(images)
+    views = all_views(images, labels, task.scheme.n_clusters, task.fill)
+    names = [classes[int(label)] for label in batch["label"]]
+    return scheme_figure(_plane(images), attention.cpu(), labels.cpu(), _plane(views), names)
+
+
+def _plane(images: Tensor) -> Tensor:
+    return images.squeeze(-3).cpu()

@@ -1,0 +1,60 @@
+"""Runs beside each other as a table in the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_runs(summaries: Sequence[dict[str, Any]], directories: Sequence[Path]) -> None:
+    """A row a run: what it is, what it reached on the test split, and what each phase took."""
+    table = Table(title=f"Test split, {_title(summaries)}")
+    for heading in ("scheme", "model", "seed"):
+        table.add_column(heading, style="bold" if heading == "scheme" else "")
+    headings = ("accuracy", "balanced", "F1", "no twins", "image alone", "over views", "attention only")
+    for heading in (*headings, "phase 1", "phase 2", "phase 3"):
+        table.add_column(heading, justify="right")
+    for summary in summaries:
+        phases, test = summary["phases"], summary["test"]
+        table.add_row(
+            summary["scheme"],
+            summary["model"],
+            str(summary["seed"]),
+            _percent(test["accuracy"]),
+            _percent(test["balanced_accuracy"]),
+            f"{test['f1_macro']:.3f}",
+            _percent(test["accuracy_no_twins"]),
+            _percent((summary["test_original"] or {}).get("accuracy")),
+            _percent((summary["test_views"] or {}).get("accuracy")),
+            _percent(phases["attention"] and phases["attention"]["test"]["accuracy"]),
+            *(_seconds(phases[name]) for name in ("attention", "clustering", "predictor")),
+        )
+    console = Console(width=None if Console().is_terminal else 150)
+    console.print(table)
+    for directory in directories:
+        console.print(f"Everything of {directory.parent.name}: {directory}", soft_wrap=True, highlight=False)
+
+
+def print_classes(summary: dict[str, Any]) -> None:
+    """Accuracy and F1 of each class on the test split."""
+    table = Table(title=f"{summary['scheme']}, test split, by class")
+    table.add_column("")
+    for name in summary["test"]["per_class"]:
+        table.add_column(name, justify="right")
+    for key, show in (("accuracy", _percent), ("f1", lambda value: f"{value:.3f}"), ("support", str)):
+        table.add_row(key, *(show(values[key]) for values in summary["test"]["per_class"].values()))
+    Console(width=None if Console().is_terminal else 150).print(table)
+
+
+def _title(summaries: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(sorted({f"{summary['dataset']} (tta {summary['tta']})" for summary in summaries}))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _seconds(phase: dict[str, Any] | None) -> str:
+    return "-" if phase is None else f"{phase['seconds']:.0f} s" + (" (cached)" if phase["cached"] else "")

@@ -1,0 +1,251 @@
+"""The Perturb Scheme: three phases, each of which leaves on disk what the next one reads."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+from safetensors.torch import load_file, save_file
+
+from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.errors import UserError
+from fer_perturb.files import atomic_file, link
+from fer_perturb.models.build import build_network, check_network
+from fer_perturb.models.gates import GatedNetwork
+from fer_perturb.tasks import attention_classifier, attention_clustering, predictor
+from fer_perturb.tasks.attention_classifier import AttentionClassifier
+from fer_perturb.tasks.attention_clustering import AttentionClustering, describe, load_clusters
+from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.classifier import Classifier
+from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.fitting import fit, make_trainer
+from fer_perturb.tasks.flops import forward_flops, training_flops
+from fer_perturb.tasks.loggers import phase_logger
+from fer_perturb.tasks.phase_cache import PhaseResult, forget, link_into, run_phase
+from fer_perturb.tasks.predictions import predict, write_predictions
+from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.tasks.run_directory import NOT_CONTENT_OF_TRAINER, describe_run, run_directory
+from fer_perturb.tasks.scheme import Scheme, content
+from fer_perturb.tasks.seeds import derive
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class FinishedPhase:
+    """What a phase shows of itself before its logger closes."""
+
+    name: str  # attention or predictor
+    task: Classifier
+    data: FaceDataModule
+    source: AttentionSource | None
+    directory: Path
+    logger: Logger
+
+
+Show = Callable[[FinishedPhase], None]
+
+
+class Chain:
+    """One configured run of the scheme: `run()` goes through its phases and returns what each recorded.
+
+    config: conf/train.yaml, composed. data: the packed dataset. show: called at the end of phases 1 and 3,
+    to draw pictures. Raises UserError for a config that cannot work.
+    """
+
+    def __init__(self, config: DictConfig, data: PackedData, show: Show) -> None:
+        self.config = config
+        self.show = show
+        self.seed = int(config.seed)
+        self.scheme = Scheme.from_config(config.scheme)
+        self.recipe = Recipe.from_config(config.recipe, data.image_size)
+        self.data = FaceDataModule(data, batch_size=self.recipe.batch_size, seed=self.seed, clean=config.dataset.clean)
+        self.run_directory = run_directory(config)
+        self.cache = Path(config.paths.outputs, ".cache")
+        self.others = [self._other_dataset(name) for name in config.test_on]
+
+    def run(self) -> dict[str, PhaseResult | None]:
+        """Phase by phase; the results are also put into the run's directory."""
+        describe_run(self.config, self.run_directory)
+        attention = clustering = None
+        if self.scheme.masks and self.scheme.attention == "frozen":
+            attention = self.train_attention()
+            link_into(attention, self.run_directory / "attention")
+            clustering = self.cluster(attention)
+            link_into(clustering, self.run_directory / "clustering")
+        source = self.attention_source(attention, clustering)
+        trained = self.train_predictor(source, clustering)
+        link_into(trained, self.run_directory / "predictor")
+        for file in (trained.directory / "predictions").iterdir():
+            link(file, self.run_directory / "predictions" / file.name)
+        self.test_on_others(source, trained)
+        return {"attention": attention, "clustering": clustering, "predictor": trained}
+
+    # phase 1
+
+    def train_attention(self) -> PhaseResult:
+        """Trains the attention classifier and tests it."""
+        model = self.config.attention_model
+        task_content = self._content("attention", attention_classifier.VERSION, model)
+
+        def work(directory: Path) -> dict[str, Any]:
+            task = self.attention_classifier()
+            record = self._train(task, directory, "attention", None)
+            return record
+
+        return run_phase(self.cache, "attention", task_content, work)
+
+    def attention_classifier(self) -> AttentionClassifier:
+        network = self.network(self.config.attention_model, "attention_model")
+        if not isinstance(network, GatedNetwork):
+            raise UserError("attention_model.attention.at is empty: expected at least one of input, stage1, stage2, …")
+        return AttentionClassifier(network, self.data, self.recipe, self.seed)
+
+    # phase 2
+
+    def cluster(self, attention: PhaseResult) -> PhaseResult:
+        """Clusters the trained classifier's attention."""
+        scheme = self.scheme
+        task_content = {
+            "version": attention_clustering.VERSION,
+            "attention": attention.key,
+            "scope": scheme.scope,
+            "clusters": asdict(scheme.clusters),
+            "seed": self.seed,
+        }
+
+        def work(directory: Path) -> dict[str, Any]:
+            import time
+
+            started = time.perf_counter()
+            classifier = self.frozen(attention)
+            task = AttentionClustering(classifier, self.data, scheme, directory, self.seed)
+            with phase_logger(self.config, "clustering", self.run_directory) as logger:
+                trainer = make_trainer(self.config.trainer, self.recipe, directory, logger)
+                trainer.predict(task, task.predict_dataloader(), return_predictions=False)
+                assert task.result is not None
+                found = describe(task.result, scheme, self.seed)
+                logger.log_metrics({"inertia": found["inertia"], "ari_position_only": found["ari_position_only"]})
+            images = self.data.sampler.batch_size if scheme.scope == "batch" else len(self.data.data.splits["train"])
+            flops = images * forward_flops(classifier.network, self.data.data.image_size)
+            return {"seconds": time.perf_counter() - started, "flops": flops, **found}
+
+        return run_phase(self.cache, "clustering", task_content, work)
+
+    def frozen(self, attention: PhaseResult) -> AttentionClassifier:
+        """Phase 1's classifier as it was trained, in evaluation mode and without gradients."""
+        classifier = self.attention_classifier()
+        classifier.load_state_dict(load_file(attention.directory / WEIGHTS))
+        classifier.requires_grad_(False)
+        return classifier.eval()
+
+    def attention_source(self, attention: PhaseResult | None, clustering: PhaseResult | None) -> AttentionSource | None:
+        if not self.scheme.masks:
+            return None
+        if attention is None or clustering is None:
+            return AttentionSource()
+        return AttentionSource(self.frozen(attention), clustering.directory)
+
+    # phase 3
+
+    def train_predictor(self, source: AttentionSource | None, clustering: PhaseResult | None) -> PhaseResult:
+        """Trains the predictor on masked views, re-clustering each epoch, and tests it."""
+        task_content = self._content("predictor", predictor.VERSION, self.config.model)
+        task_content |= {"scheme": content(self.scheme), "clustering": clustering and clustering.key}
+
+        def work(directory: Path) -> dict[str, Any]:
+            task = self.predictor(source)
+            if clustering is not None:
+                start = load_clusters(clustering.directory)
+                task.cluster_map.copy_(start.labels)
+                task.centres.copy_(start.centres)
+            return self._train(task, directory, "predictor", source)
+
+        return run_phase(self.cache, "predictor", task_content, work)
+
+    def predictor(self, source: AttentionSource | None) -> Predictor:
+        network = self.network(self.config.model, "model")
+        if self.scheme.masks and self.scheme.attention == "self" and not isinstance(network, GatedNetwork):
+            raise UserError("scheme.attention=self needs a gated predictor: set model.attention.at=[stage1,stage2].")
+        return Predictor(network, self.data, self.recipe, self.seed, self.scheme, source)
+
+    def test_on_others(self, source: AttentionSource | None, trained: PhaseResult) -> None:
+        """Predictions on the datasets of `test_on`."""
+        for data in self.others:
+            path = self.run_directory / "predictions" / f"{data.name}.parquet"
+            if not path.is_file():
+                task = self.predictor(source)
+                task.load_state_dict(load_file(trained.directory / WEIGHTS))
+                trainer = make_trainer(self.config.trainer, self.recipe, self.run_directory, None)
+                write_predictions(path, data, predict(task, data, trainer), self.recipe.tta)
+
+    # what the phases share
+
+    def network(self, model: DictConfig, key: str) -> torch.nn.Module:
+        """A network with weights that depend on the seed alone; UserError if it cannot take these images."""
+        torch.manual_seed(derive(self.seed, "weights", key))
+        kwargs: Any = OmegaConf.to_container(model.kwargs, resolve=True)
+        size = self.recipe.input_size(self.data.data.image_size)
+        network = build_network(
+            model.backbone,
+            num_classes=len(self.data.data.classes),
+            small_input=model.small_input,
+            attention_at=list(model.attention.at),
+            kwargs=kwargs,
+            image_size=size,
+        )
+        check_network(network, size)
+        return network
+
+    def _train(self, task: Classifier, directory: Path, name: str, source: AttentionSource | None) -> dict[str, Any]:
+        """Fits, saves and tests a classifier in `directory`; what it recorded."""
+        callback = ClusterMaskCallback(source, self.data) if source else None
+        config, size = self.config.trainer, self.recipe.input_size(self.data.data.image_size)
+        with phase_logger(self.config, name, self.run_directory) as logger:
+            callbacks = [callback] if callback else []
+            record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
+            with atomic_file(directory / WEIGHTS) as temporary:
+                save_file({key: value.contiguous() for key, value in task.state_dict().items()}, temporary)
+            trainer = make_trainer(config, self.recipe, directory, None)
+            logits = predict(task, self.data.data, trainer)
+            path = directory / "predictions" / f"{self.data.data.name}.parquet"
+            write_predictions(path, self.data.data, logits, self.recipe.tta)
+            self.show(FinishedPhase(name, task, self.data, source, directory, logger))
+        forget(directory / "checkpoints")
+        versions = 1 if self.recipe.crop is None else 5
+        if callback and self.scheme.views == "all":
+            versions *= self.scheme.n_clusters + 1
+        record["passes"] = record["images"] * versions
+        record["flops"] = record["passes"] * training_flops(task.network, size)
+        record["images_per_second"] = record["images"] / record["seconds"]
+        if callback:
+            record["clusters"] = callback.history
+        return record
+
+    def _content(self, phase: str, version: int, model: DictConfig) -> dict[str, Any]:
+        """What decides the weights that phases 1 and 3 train."""
+        plain: Any = OmegaConf.to_container(self.config, resolve=True)
+        return {
+            "phase": phase,
+            "version": version,
+            "data": {name: array["sha256"] for name, array in self.data.data.manifest["arrays"].items()},
+            "clean": self.config.dataset.clean,
+            "model": OmegaConf.to_container(model, resolve=True),
+            "recipe": plain["recipe"],
+            "trainer": {k: v for k, v in plain["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER},
+            "seed": self.seed,
+        }
+
+    def _other_dataset(self, name: str) -> PackedData:
+        data, own = load_packed(Path(self.config.paths.data, name)), self.data.data
+        if data.classes != own.classes or data.image_size != own.image_size:
+            raise UserError(
+                f"test_on={name}: its classes or its image size are not those of {own.name}; expected "
+                f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
+            )
+        return data

@@ -1,0 +1,29 @@
+"""Floating-point operations of training, counted by torch."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def training_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
+    """Operations (2 x multiply-adds) of one image's forward and backward pass; of convolutions and matrix products."""
+    return _count(network, input_size, train=True)
+
+
+def forward_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
+    """Operations (2 x multiply-adds) of one image's forward pass."""
+    return _count(network, input_size, train=False)
+
+
+def _count(network: nn.Module, input_size: tuple[int, int], train: bool) -> int:
+    """Counts on a copy, whose statistics may change, and leaves the random stream as it was."""
+    shadow = copy.deepcopy(network).cpu().float().requires_grad_(train).train(train)
+    images = torch.zeros(2, 1, *input_size)
+    with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(train):
+        with FlopCounterMode(display=False) as counter:
+            logits = shadow(images)
+            if train:
+                logits.sum().backward()
+    return int(counter.get_total_flops()) // len(images)

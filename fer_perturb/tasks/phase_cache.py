@@ -1,0 +1,73 @@
+"""Finished phases are found again by content; interrupted ones resume.
+
+A phase's results lie in <outputs>/.cache/<phase>/<key>/. The key covers all that decides them, so a sweep over
+the number of clusters trains phase 1 once. While a phase runs its files lie in <key>.partial/, which the same
+command finds and goes on with; the rename at the end makes it whole.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from fer_perturb.files import PARTIAL, link, write_json
+
+RECORD = "phase.json"
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """A finished phase: where its files lie, and what it recorded (its original cost, even when cached)."""
+
+    key: str
+    directory: Path
+    cached: bool
+    record: dict[str, Any]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {"key": self.key, "cached": self.cached, **self.record}
+
+
+def content_key(content: dict[str, Any]) -> str:
+    """16 hex digits of the sha256 of `content` as canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_phase(cache: Path, name: str, content: dict[str, Any], work: Callable[[Path], dict[str, Any]]) -> PhaseResult:
+    """The finished phase of that content: found, or made by `work`.
+
+    `work` gets the folder to leave its files in, where an interrupted run's files may lie, and returns the record.
+    Of two processes that want the same phase one works and the other waits.
+    """
+    key = content_key(content)
+    directory = cache / name / key
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(directory.with_name(key + ".lock")):
+        cached = (directory / RECORD).is_file()
+        if not cached:
+            partial = directory.with_name(key + PARTIAL)
+            partial.mkdir(exist_ok=True)
+            record = work(partial)
+            write_json(partial / "content.json", content)
+            write_json(partial / RECORD, record)
+            partial.rename(directory)
+    return PhaseResult(key, directory, cached, json.loads((directory / RECORD).read_text()))
+
+
+def link_into(result: PhaseResult, run: Path) -> None:
+    """Puts a phase's files into a run's directory, which so stands alone: hard links, or copies."""
+    for file in result.directory.rglob("*"):
+        if file.is_file():
+            link(file, run / file.relative_to(result.directory))
+
+
+def forget(directory: Path) -> None:
+    """Removes a folder of checkpoints that a finished phase no longer needs."""
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,120 @@
+"""Phase 3: a new classifier learns from the image and its copies with one cluster hidden (paper, section 3)."""
+
+import torch
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor, nn
+
+from fer_perturb.data.augment import to_unit
+from fer_perturb.data.crops import TestTimeAugmentation
+from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.perturb.clusters import cluster_maps_per_image
+from fer_perturb.perturb.frames import decode, encode
+from fer_perturb.perturb.moved import flipped, other_image
+from fer_perturb.perturb.views import all_views, sample_views
+from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.classifier import Classifier
+from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.tasks.scheme import Scheme
+
+VERSION = 1  # raise it when the phase's result changes: stored results of older versions are not used again
+
+
+class Predictor(Classifier):
+    """A classifier trained on masked views.
+
+    `cluster_map`, int8 (H, W), is the map of `scope=batch` (in the frame of the network's input) or
+    `scope=dataset` (in the image's frame); `centres`, float32 (n, 3), are the centres that belong to it. Both are
+    set by ClusterMaskCallback and stored in checkpoints. With `scope=image`, `image_maps["train"]` and
+    `image_maps["val"]`, int8 (N, H, W), hold each image's map; they follow from `centres` and are not stored.
+    """
+
+    cluster_map: Tensor
+    centres: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: FaceDataModule,
+        recipe: Recipe,
+        seed: int,
+        scheme: Scheme,
+        source: AttentionSource | None,
+    ) -> None:
+        super().__init__(network, data, recipe, seed)
+        self.scheme = scheme
+        self.fill = scheme.fill_value(data.mean)
+        self._source = source
+        self.n_train = len(data.data.splits["train"])
+        self.image_maps: dict[str, Tensor] = {}
+        size = data.data.image_size
+        frame = recipe.input_size(size) if scheme.scope == "batch" else size
+        self.register_buffer("cluster_map", torch.full(frame, -1, dtype=torch.int8))
+        self.register_buffer("centres", torch.zeros(scheme.n_clusters, 3))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if not self.scheme.masks:
+            return super().training_step(batch, batch_idx)
+        n = self.scheme.n_clusters
+        if self.scheme.scope == "batch":  # the map lives in the frame of the augmented batch
+            images, _ = self.augmentation(batch["image"])
+            labels = self.placed_map()
+        else:  # the map goes with its image through the same draw
+            maps = self.training_maps(batch["index"])
+            images, planes = self.augmentation(batch["image"], encode(maps))
+            labels = decode(planes)
+        if self.scheme.views == "all":
+            views = all_views(images, labels, n, self.fill).flatten(0, 1)
+        else:
+            choice = torch.randint(n + 1, (len(images),)).to(images.device)
+            views = sample_views(images, labels, choice, self.fill)
+        return self.train_on(views, batch["label"])
+
+    def placed_map(self) -> Tensor:
+        """The one map (H, W) where it is applied: in its place, or, as a control, upside down."""
+        return flipped(self.cluster_map) if self.scheme.moved else self.cluster_map
+
+    def training_maps(self, index: Tensor) -> Tensor:
+        """The maps of training images, int8 (B, H, W), in the frame of the un-augmented image."""
+        if self.scheme.scope != "image":
+            return self.placed_map().expand(len(index), -1, -1)
+        rows = other_image(index, self.n_train) if self.scheme.moved else index
+        return self.image_maps["train"][rows.cpu()].to(self.device)
+
+    def evaluate(self, batch: Batch, tta: TestTimeAugmentation) -> Tensor:
+        crops = self.crops(batch["image"], tta)
+        if not self.scheme.masks:
+            return torch.stack([self(crop).float() for crop in crops]).unsqueeze(1)
+        if self.scheme.scope == "batch":
+            labels = self.placed_map().expand(*crops.shape[:2], -1, -1)
+        else:
+            maps = self.evaluation_maps(batch)
+            labels = torch.stack([decode(planes) for planes in self.crops(encode(maps), tta)])
+        logits = []
+        for crop, label in zip(crops, labels, strict=True):
+            views = all_views(crop, label, self.scheme.n_clusters, self.fill)
+            logits.append(torch.stack([self(view).float() for view in views]))
+        return torch.stack(logits)
+
+    def evaluation_maps(self, batch: Batch) -> Tensor:
+        """The maps of images of any split, int8 (B, H, W): a function of the image and the training set alone."""
+        images, index = batch["image"], batch["index"]
+        if self.scheme.scope == "dataset":
+            return self.placed_map().expand(len(index), -1, -1)
+        assert self._source is not None
+        if self.scheme.moved:  # a training image's map, not another test image's
+            attention = self._source.stored_rows(other_image(index.cpu(), self.n_train)).to(self.device)
+        elif self.trainer.state.fn == TrainerFn.FITTING:
+            return self.image_maps["val"][index.cpu()].to(self.device)
+        else:
+            attention = self._source.classifier(self).attention(to_unit(images))
+        return cluster_maps_per_image(attention, self.scheme.clusters, self.centres)
+
+    def shown(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A batch as the network is tested on it: images (B, 1, h, w) in [0, 1] and maps int8 (B, h, w)."""
+        images = self.crops(batch["image"], "none")[0]
+        if self.scheme.scope == "batch":
+            return images, self.placed_map().expand(len(images), -1, -1)
+        return images, decode(self.crops(encode(self.evaluation_maps(batch)), "none")[0])
+
+    def score(self, logits: Tensor) -> Tensor:
+        return logits.mean(dim=(0, 1)) if self.scheme.inference == "views" else super().score(logits)

@@ -1,0 +1,100 @@
+"""How a scheme perturbs the images (conf/scheme)."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+
+from fer_perturb.errors import UserError
+from fer_perturb.perturb.clusters import ClusterSettings
+
+CHOICES = {
+    "attention": ("frozen", "self"),
+    "scope": ("batch", "dataset", "image"),
+    "init": ("random", "previous"),
+    "views": ("all", "sample"),
+    "inference": ("original", "views"),
+}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The keys of conf/scheme, explained there. `n_clusters` = 0 means that nothing is masked (baseline)."""
+
+    name: str
+    attention: Literal["frozen", "self"]
+    scope: Literal["batch", "dataset", "image"]
+    n_clusters: int
+    position_weight: float
+    attention_weight: float
+    floor: float
+    top_share: float
+    init: Literal["random", "previous"]
+    restarts: int
+    every_n_epochs: int
+    moved: bool
+    fill: str | int
+    views: Literal["all", "sample"]
+    inference: Literal["original", "views"]
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> "Scheme":
+        """Raises UserError for a value that cannot work, naming its key."""
+        plain: Any = OmegaConf.to_container(config, resolve=True)
+        scheme = cls(**plain)
+        scheme._check()
+        return scheme
+
+    @property
+    def masks(self) -> bool:
+        """Whether anything is masked."""
+        return self.n_clusters > 0
+
+    @property
+    def clusters(self) -> ClusterSettings:
+        return ClusterSettings(
+            n_clusters=self.n_clusters,
+            position_weight=self.position_weight,
+            attention_weight=self.attention_weight,
+            floor=self.floor,
+            top_share=self.top_share,
+            restarts=self.restarts,
+        )
+
+    def fill_value(self, mean: float) -> float:
+        """The fill of masked pixels as a grey value in [0, 1]; `mean` is the training images'."""
+        if self.fill == "mean":
+            return mean
+        return 0.0 if self.fill == "black" else float(self.fill) / 255
+
+    def _check(self) -> None:
+        for key, choices in CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise UserError(f"scheme.{key}={getattr(self, key)}: expected one of {', '.join(choices)}.")
+        if self.n_clusters < 0:
+            raise UserError(f"scheme.n_clusters={self.n_clusters}: expected 1 or more (0: nothing is masked).")
+        if self.every_n_epochs < 1:
+            raise UserError(f"scheme.every_n_epochs={self.every_n_epochs}: expected at least 1.")
+        grey = isinstance(self.fill, int) and not isinstance(self.fill, bool) and 0 <= self.fill <= 255
+        if not grey and self.fill not in ("black", "mean"):
+            raise UserError(f"scheme.fill={self.fill}: expected black, mean or a grey value from 0 to 255.")
+        if self.masks:
+            _ = self.clusters  # its own checks
+        elif self.inference == "views":
+            raise UserError("scheme.inference=views needs clusters: set scheme.n_clusters, or inference=original.")
+        if self.attention == "self" and self.scope == "image" and self.every_n_epochs > 1:
+            # a resumed run could not make the maps of an earlier epoch again
+            raise UserError(
+                "scheme.attention=self with scheme.scope=image clusters at each epoch: set scheme.every_n_epochs=1."
+            )
+        if self.moved and self.scope == "image" and self.attention == "self":
+            raise UserError(
+                "scheme.moved=true with scheme.scope=image needs stored attention maps: set scheme.attention=frozen."
+            )
+
+
+def content(scheme: Scheme) -> dict[str, Any]:
+    """What of the scheme decides a predictor's weights: nothing at all where nothing is masked."""
+    if not scheme.masks:
+        return {}
+    return {field.name: getattr(scheme, field.name) for field in fields(scheme) if field.name != "name"}

@@ -1,0 +1,45 @@
+"""python -m fer_perturb.train: attention classifier, clustering, predictor, test."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fer_perturb.cli import entry_point
+
+
+def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
+    """Runs the chain that `config` (conf/train.yaml, composed) describes; the run's directory and its summary.
+
+    A run that is finished is not run again; one that was interrupted goes on.
+    """
+    # here, not above, so that --help is fast
+    from fer_perturb.analysis.summary import SUMMARY, summarise
+    from fer_perturb.open_data import open_data
+    from fer_perturb.report.phase_pictures import show_phase
+    from fer_perturb.tasks.chain import Chain
+    from fer_perturb.tasks.run_directory import run_directory
+
+    run = run_directory(config)
+    if (run / SUMMARY).is_file():
+        print(f"Finished before: {run}")
+        return run, json.loads((run / SUMMARY).read_text())
+    data = open_data(config)
+    phases = Chain(config, data, show_phase).run()
+    return run, summarise(config, run, phases, data.splits["train"].identities())
+
+
+def report(finished: list[tuple[Path, dict[str, Any]]]) -> None:
+    """Prints the table of all runs of this command."""
+    from fer_perturb.report.run_table import print_classes, print_runs
+
+    for _, summary in finished:
+        print_classes(summary)
+    print_runs([summary for _, summary in finished], [run for run, _ in finished])
+
+
+main = entry_point("train", train, report)
+
+if __name__ == "__main__":
+    main()

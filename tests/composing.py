@@ -1,0 +1,45 @@
+"""Configs for the tests, composed by Hydra as the command line does."""
+
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from fer_perturb.cli import conf_directory
+
+DRAWING = ("dataset.drawing.train=256", "dataset.drawing.val=64", "dataset.drawing.test=64")
+
+
+def composed(*overrides: str, name: str = "train") -> DictConfig:
+    """conf/<name>.yaml with overrides."""
+    with initialize_config_dir(str(conf_directory()), version_base="1.3"):
+        return compose(name, overrides=list(overrides))
+
+
+def small(data: Path, outputs: Path, *overrides: str) -> DictConfig:
+    """A chain on a few drawn faces: two epochs of two batches, in well under ten seconds."""
+    return composed(*small_overrides(data, outputs), *overrides)
+
+
+def small_overrides(data: Path, outputs: Path) -> list[str]:
+    """The overrides of `small`, for a command line."""
+    return [
+        "dataset=synthetic",
+        *DRAWING,
+        "model=resnet_tiny",
+        "recipe=demo",
+        "recipe.epochs=2",
+        "recipe.batch_size=32",
+        "recipe.precision=32-true",
+        "trainer.limit_train_batches=2",
+        "trainer.accelerator=cpu",
+        "trainer.enable_progress_bar=false",
+        "logger=csv",
+        f"paths.data={data}",
+        f"paths.outputs={outputs}",
+    ]
+
+
+def choices(group: str) -> list[str]:
+    """The names of all configs of a group."""
+    return sorted(path.stem for path in (conf_directory() / group).glob("*.yaml"))

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_perturb.data.packed import load_packed
+from fer_perturb.data.prepare_dataset import drawn_regions, prepare_synthetic
+from fer_perturb.data.synthetic import draw_faces
+from fer_perturb.errors import UserError
+
+
+def test_drawn_faces_are_packed_with_all_that_is_known_of_them(tmp_path: Path) -> None:
+    data = prepare_synthetic(tmp_path / "synthetic", seed=3, n_train=40, n_val=10, n_test=12)
+    faces = draw_faces(62, 3)
+    assert {split: len(packed) for split, packed in data.splits.items()} == {"train": 40, "val": 10, "test": 12}
+    numbers = []
+    for split, packed in data.splits.items():
+        rows = [int(name.removeprefix("face")) for name in packed.names]
+        numbers += rows
+        np.testing.assert_array_equal(packed.images, faces.images[rows])
+        np.testing.assert_array_equal(packed.labels, faces.labels[rows])
+        np.testing.assert_array_equal(data.extra(split, "drawn"), faces.drawn[rows])
+        np.testing.assert_array_equal(data.extra(split, "landmarks"), faces.landmarks[rows])
+        np.testing.assert_array_equal(drawn_regions(data, split), faces.regions[rows])
+    assert sorted(numbers) == list(range(62))
+
+
+def test_drawn_faces_are_found_again_or_drawn_anew(tmp_path: Path) -> None:
+    root = tmp_path / "synthetic"
+    manifest = root / "manifest.json"
+    prepare_synthetic(root, seed=0, n_train=10, n_val=5, n_test=5)
+    before = manifest.stat().st_mtime_ns
+    prepare_synthetic(root, seed=0, n_train=10, n_val=5, n_test=5)
+    assert manifest.stat().st_mtime_ns == before
+    prepare_synthetic(root, seed=1, n_train=10, n_val=5, n_test=5)
+    assert load_packed(root).manifest["source"]["seed"] == 1
+    prepare_synthetic(root, seed=1, n_train=11, n_val=5, n_test=5)
+    assert len(load_packed(root).splits["train"]) == 11
+
+
+def test_a_split_without_drawn_faces(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset\.drawing .*at least one image"):
+        prepare_synthetic(tmp_path / "synthetic", seed=0, n_train=10, n_val=0, n_test=5)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,121 @@
+"""Every scheme goes through two epochs of the whole chain."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from composing import choices, small
+
+from fer_perturb.data.emotions import EMOTIONS
+from fer_perturb.train import train
+
+VARIANTS = [
+    *([f"scheme={name}"] for name in choices("scheme")),
+    ["scheme=perturb", "scheme.views=sample", "scheme.inference=original"],
+    ["scheme=perturb", "scheme.scope=dataset", "scheme.init=previous", "scheme.top_share=0.5", "scheme.fill=mean"],
+    ["scheme=perturb", "scheme.attention=self", "model.attention.at=[input,stage1]"],
+    ["scheme=perturb_image", "scheme.attention=self", "model.attention.at=[stage1]", "scheme.views=sample"],
+    ["scheme=moved_maps", "scheme.scope=image", "recipe.tta=flip"],
+    ["scheme=perturb", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
+    ["scheme=perturb_image", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
+]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> None:
+    config = small(data_directory, outputs, *variant)
+    run, summary = train(config)
+    masks = config.scheme.n_clusters > 0
+
+    record = json.loads((run / "predictor" / "phase.json").read_text())
+    if masks:  # the callback ran at the start of both epochs
+        assert [entry["epoch"] for entry in record["clusters"]] == [0, 1]
+        assert all(sum(entry["areas"]) <= 1 + 1e-6 for entry in record["clusters"])
+        assert (run / "predictor" / "pictures" / "scheme.png").stat().st_size > 10_000
+        assert summary["phases"]["clustering"]["reclusterings"] == 2
+    else:
+        assert summary["phases"]["clustering"] is None
+    assert (summary["phases"]["attention"] is not None) == (masks and config.scheme.attention == "frozen")
+
+    rows = pq.read_table(run / "predictions" / "synthetic.parquet").to_pylist()
+    kinds = {(row["split"], row["inference"], row["tta"], row["view"]) for row in rows}
+    ttas = {"none", config.recipe.tta}
+    views = {("original", -1)} | (
+        {("views", view) for view in range(-1, config.scheme.n_clusters + 1)} if masks else set()
+    )
+    assert kinds == {
+        (split, inference, tta, view) for split in ("val", "test") for inference, view in views for tta in ttas
+    }
+    assert len(rows) == len(kinds) * 64
+    assert all(np.isfinite([row[f"logit_{name}"] for name in EMOTIONS]).all() for row in rows)
+
+    assert json.loads((run / "summary.json").read_text()) == summary
+    assert summary["test"] == (
+        summary["test_views"] if config.scheme.inference == "views" else summary["test_original"]
+    )
+    assert 0 <= summary["test"]["accuracy_no_twins"] <= 1
+    assert summary["phases"]["predictor"]["flops"] > 0
+
+
+def test_combined_logits_are_means_of_the_views(data_directory: Path, outputs: Path) -> None:
+    run, _ = train(small(data_directory, outputs, "scheme=perturb"))
+    table = pq.read_table(run / "predictions" / "synthetic.parquet", filters=[("split", "==", "test")])
+    rows = [row for row in table.to_pylist() if row["inference"] == "views" and row["tta"] == "none"]
+    name = rows[0]["name"]
+    per_view = [row["logit_happy"] for row in rows if row["name"] == name and row["view"] >= 0]
+    (combined,) = (row["logit_happy"] for row in rows if row["name"] == name and row["view"] == -1)
+    assert len(per_view) == 4
+    assert combined == pytest.approx(np.mean(per_view), rel=1e-5, abs=1e-6)
+
+
+def test_phase_1_is_trained_once_for_a_sweep_over_clusters(data_directory: Path, tmp_path: Path) -> None:
+    summaries = [train(small(data_directory, tmp_path, f"scheme.n_clusters={n}"))[1] for n in (2, 4)]
+    first, second = (summary["phases"]["attention"] for summary in summaries)
+    assert first["key"] == second["key"]
+    assert [first["cached"], second["cached"]] == [False, True]
+    assert first["seconds"] == second["seconds"] > 0
+    assert summaries[0]["phases"]["predictor"]["key"] != summaries[1]["phases"]["predictor"]["key"]
+
+
+def test_a_finished_run_is_not_run_again(data_directory: Path, tmp_path: Path) -> None:
+    config = small(data_directory, tmp_path, "scheme=baseline")
+    run, _ = train(config)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    train(config)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_same_seed_same_logits_other_seed_others(data_directory: Path, tmp_path: Path) -> None:
+    def logits(outputs: str, seed: int) -> list[float]:
+        run, _ = train(small(data_directory, tmp_path / outputs, "scheme.views=sample", f"seed={seed}"))
+        return pq.read_table(run / "predictions" / "synthetic.parquet")["logit_happy"].to_pylist()
+
+    assert logits("a", 0) == logits("b", 0)
+    assert logits("a", 0) != logits("c", 1)
+
+
+def test_schemes_share_initial_weights_and_augmented_images(data_directory: Path, tmp_path: Path) -> None:
+    """Paired comparison: what differs between schemes is the masking alone."""
+    from fer_perturb.open_data import open_data
+    from fer_perturb.tasks.chain import Chain
+
+    seen = []
+    for variant in (["scheme=baseline"], ["scheme=perturb", "scheme.scope=dataset"]):
+        config = small(data_directory, tmp_path, *variant)
+        chain = Chain(config, open_data(config), lambda phase: None)
+        task = chain.predictor(None)
+        batch = chain.data.first_batch(3)
+        planes = None if variant == ["scheme=baseline"] else torch.ones(len(batch["image"]), 1, 48, 48)
+        torch.manual_seed(5)
+        images, _ = task.augmentation(batch["image"], planes)
+        seen.append((next(task.network.parameters()), images))
+    assert torch.equal(seen[0][0], seen[1][0])
+    assert torch.equal(seen[0][1], seen[1][1])

@@ -1,0 +1,60 @@
+"""A chain that is killed (SIGKILL) in each of its phases, and resumed, gives the same logits bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from composing import small_overrides
+
+OVERRIDES = [
+    "scheme=perturb_image",
+    "scheme.views=sample",
+    "scheme.init=random",
+    "recipe.epochs=3",
+    "trainer.limit_train_batches=4",
+    "recipe.scheduler={_target_:torch.optim.lr_scheduler.ReduceLROnPlateau,_partial_:true,mode:max,patience:0}",
+]
+PATIENCE = 120  # seconds
+
+
+def start(data: Path, outputs: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "fer_perturb.train", *small_overrides(data, outputs), *OVERRIDES]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def kill_when(process: subprocess.Popen[bytes], outputs: Path, pattern: str) -> None:
+    """SIGKILL as soon as a file that fits `pattern` is in the cache."""
+    deadline = time.monotonic() + PATIENCE
+    while not list((outputs / ".cache").glob(pattern)):
+        assert process.poll() is None, f"ended before {pattern} was there: {process.stderr and process.stderr.read()}"
+        assert time.monotonic() < deadline, f"no {pattern}"
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors.decode()
+
+
+def logits(outputs: Path) -> list[list[float]]:
+    (path,) = outputs.glob("synthetic/*/*/*/predictions/synthetic.parquet")
+    table = pq.read_table(path)
+    return [table[name].to_pylist() for name in table.column_names if name.startswith("logit_")]
+
+
+def test_killed_in_each_phase(data_directory: Path, tmp_path: Path) -> None:
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    kill_when(start(data_directory, pieces), pieces, "attention/*.partial/checkpoints/last.ckpt")
+    kill_when(start(data_directory, pieces), pieces, "clustering/*.partial")
+    kill_when(start(data_directory, pieces), pieces, "predictor/*.partial/checkpoints/last.ckpt")
+    assert not list(pieces.glob("synthetic/*/*/*/summary.json"))  # nothing passes for finished
+    finish(start(data_directory, pieces))
+    finish(start(data_directory, whole))
+    assert logits(pieces) == logits(whole)
