@@ -89,7 +89,9 @@ def unit_intensities(drawn: NDArray[np.uint8], rng: np.random.Generator) -> NDAr
             chance[row, UNITS.index(unit)] = share
     active = rng.random((n, len(UNITS))) < chance[drawn]
     strength = LEAST_STRENGTH + (MOST_STRENGTH - LEAST_STRENGTH) * rng.beta(2.4, 1.7, n)
-    intensities = active * strength[:, None] * rng.normal(1.0, UNIT_SPREAD, (n, len(UNITS))).clip(0.4, 1.5)
+    intensities: NDArray[np.float64] = (
+        active * strength[:, None] * rng.normal(1.0, UNIT_SPREAD, (n, len(UNITS))).clip(0.4, 1.5)
+    )
     stray = np.where(rng.random(n) < STRAY_SHARE, rng.uniform(0.1, MOST_STRAY, n), 0.0)
     intensities[np.arange(n), rng.integers(0, len(UNITS), n)] += stray
     return intensities

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_perturb.data.action_units import moves, unit_intensities
 from fer_perturb.data.drawn_shapes import Floats, take
 
 # Hair styles: how far hair stands off the skull at the top and the sides, how far down it hangs behind the head
@@ -141,10 +140,8 @@ class Faces:
         return self.left, self.right
 
 
-def sample_faces(drawn: NDArray[np.uint8], rng: np.random.Generator) -> Faces:
-    """Faces (N) that show the emotions `drawn` (N,) (indices into EMOTIONS), all else drawn at random."""
-    n = len(drawn)
-    move = moves(unit_intensities(drawn, rng))
+def sample_faces(n: int, move: dict[str, NDArray[np.float64]], rng: np.random.Generator) -> Faces:
+    """`n` faces whose expressions are `move` ((n,) by name, see `moves`), all else drawn at random."""
 
     def around(middle: float, deviation: float, reach: float = 2.0) -> NDArray[np.float64]:
         return middle + deviation * rng.normal(size=n).clip(-reach, reach)

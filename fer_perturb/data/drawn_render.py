@@ -231,9 +231,10 @@ def paint_nose(patch: Floats, part: Window, faces: Faces) -> NDArray[np.bool_]:
         furrow = line(u - faces.turn_u, half, outward * 1.0, 0.65)
         furrow = furrow * inside(np.abs(v - faces.nose_top + 3.4) - 1.7, half)
         blend(patch, furrow * (0.6 * faces.furrow).clip(0.0, 0.7), skin * 0.3)
-    return (np.abs(du) < 0.9 + MARGIN + (faces.nose_width - 0.4) * down**2) & (on > 0.5) | (
-        (np.abs(u - faces.nose_u) < faces.nose_width + 0.4) & (np.abs(base + 0.3) < 1.3 + MARGIN)
-    )
+    ridge_region = (aside < 0.9 + MARGIN + (faces.nose_width - 0.4) * down**2) & (on > 0.5)
+    base_region = (np.abs(u - faces.nose_u) < faces.nose_width + 0.4) & (np.abs(base + 0.3) < 1.3 + MARGIN)
+    region: NDArray[np.bool_] = ridge_region | base_region
+    return region
 
 
 def paint_mouth(patch: Floats, part: Window, faces: Faces) -> NDArray[np.bool_]:

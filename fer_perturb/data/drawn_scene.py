@@ -192,4 +192,5 @@ def light(canvas: Floats, scene: Scene, noise: Floats, size: int) -> NDArray[np.
     starts = scene.noise_from[:, 0, 0]
     grain = np.lib.stride_tricks.sliding_window_view(noise, size * size)[starts].reshape(canvas.shape)
     canvas += scene.noise * grain
-    return np.rint(canvas.clip(0.0, 255.0)).astype(np.uint8)
+    levels: Floats = np.rint(canvas.clip(0.0, 255.0))
+    return levels.astype(np.uint8)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]  # float32 in fact; what numpy declares of its arithmetic is less exact
 Batch = TypeVar("Batch", bound="DataclassInstance")
 
 
@@ -35,14 +35,14 @@ def inside(distance: Floats, half: Floats) -> Floats:
     return (0.5 - distance / (half + half)).clip(0.0, 1.0)
 
 
-def between(position: Floats, half: Floats, low: Floats, high: Floats) -> Floats:
+def between(position: Floats, half: Floats, low: Floats | float, high: Floats | float) -> Floats:
     """Share of each pixel that lies between `low` and `high` along one axis; right for thin bands too."""
     return ((np.minimum(position + half, high) - np.maximum(position - half, low)) / (half + half)).clip(0.0, 1.0)
 
 
 def line(position: Floats, half: Floats, middle: Floats | float, thickness: Floats | float) -> Floats:
     """Coverage by a band of that thickness around `middle`."""
-    return between(position, half, np.asarray(middle - 0.5 * thickness), np.asarray(middle + 0.5 * thickness))
+    return between(position, half, middle - 0.5 * thickness, middle + 0.5 * thickness)
 
 
 def blend(canvas: Floats, alpha: Floats, tone: Floats | float) -> None:
@@ -52,9 +52,11 @@ def blend(canvas: Floats, alpha: Floats, tone: Floats | float) -> None:
 
 def bump(distance_squared: Floats) -> Floats:
     """1 at 0, falling smoothly to 0 at 1."""
-    return np.maximum(1.0 - distance_squared, 0.0) ** 2
+    rest: Floats = np.maximum(1.0 - distance_squared, 0.0)
+    return rest * rest
 
 
 def zigzag(phase: Floats) -> Floats:
     """A triangle wave of period 1 between -1 and 1."""
-    return 4.0 * np.abs(phase - np.floor(phase + 0.5)) - 1.0
+    from_nearest: Floats = np.abs(phase - np.floor(phase + 0.5))
+    return 4.0 * from_nearest - 1.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_perturb.data.action_units import moves, unit_intensities
 from fer_perturb.data.drawn_geometry import landmarks, sample_faces
 from fer_perturb.data.drawn_render import REGIONS, render
 from fer_perturb.data.drawn_scene import NOISE, sample_scenes
@@ -60,7 +61,7 @@ def draw_faces(n: int, seed: int, *, size: int = 48, label_noise: float = 0.04, 
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(np.repeat(np.arange(len(EMOTIONS), dtype=np.uint8), class_counts(n)))
     labels = with_label_noise(drawn, label_noise, rng)
-    faces = sample_faces(drawn, rng)
+    faces = sample_faces(n, moves(unit_intensities(drawn, rng)), rng)
     scenes = sample_scenes(n, size, rng)
     noise = rng.standard_normal(NOISE, dtype=np.float32)
 

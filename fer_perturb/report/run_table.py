@@ -34,7 +34,10 @@ def print_runs(summaries: Sequence[dict[str, Any]], directories: Sequence[Path])
     console = Console(width=None if Console().is_terminal else 150)
     console.print(table)
     for directory in directories:
-        console.print(f"Everything of {directory.parent.name}: {directory}", soft_wrap=True, highlight=False)
+        console.print(f"All of {directory.parent.name}: {directory}", soft_wrap=True, highlight=False)
+        picture = directory / "predictor" / "pictures" / "scheme.png"
+        if picture.is_file():
+            console.print(f"  its input, attention, clusters and views: {picture}", soft_wrap=True, highlight=False)
 
 
 def print_classes(summary: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The Perturb Scheme: three phases, each of which leaves on disk what the next one reads."""
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ class Chain:
 
     def run(self) -> dict[str, PhaseResult | None]:
         """Phase by phase; the results are also put into the run's directory."""
+        self.predictor(None)  # a network that cannot work is better refused now than after phase 1
         describe_run(self.config, self.run_directory)
         attention = clustering = None
         if self.scheme.masks and self.scheme.attention == "frozen":
@@ -94,9 +96,7 @@ class Chain:
         task_content = self._content("attention", attention_classifier.VERSION, model)
 
         def work(directory: Path) -> dict[str, Any]:
-            task = self.attention_classifier()
-            record = self._train(task, directory, "attention", None)
-            return record
+            return self._train(self.attention_classifier(), directory, "attention", None)
 
         return run_phase(self.cache, "attention", task_content, work)
 
@@ -120,8 +120,6 @@ class Chain:
         }
 
         def work(directory: Path) -> dict[str, Any]:
-            import time
-
             started = time.perf_counter()
             classifier = self.frozen(attention)
             task = AttentionClustering(classifier, self.data, scheme, directory, self.seed)

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 
 from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.errors import UserError
 from fer_perturb.tasks.classifier import MONITOR, Classifier
 from fer_perturb.tasks.recipe import Recipe
 
@@ -98,6 +99,8 @@ def fit(
         raise KeyboardInterrupt
     best = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
     task.load_state_dict(best["state_dict"])
+    if not all(bool(torch.isfinite(weights).all()) for weights in task.parameters()):
+        raise UserError("Training diverged: weights are not finite. Set a lower recipe.optimizer.lr.")
     return {
         "seconds": stopwatch.seconds,
         "epochs": task.recipe.epochs,

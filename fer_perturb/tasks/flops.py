@@ -21,9 +21,8 @@ def _count(network: nn.Module, input_size: tuple[int, int], train: bool) -> int:
     """Counts on a copy, whose statistics may change, and leaves the random stream as it was."""
     shadow = copy.deepcopy(network).cpu().float().requires_grad_(train).train(train)
     images = torch.zeros(2, 1, *input_size)
-    with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(train):
-        with FlopCounterMode(display=False) as counter:
-            logits = shadow(images)
-            if train:
-                logits.sum().backward()
+    with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(train), FlopCounterMode(display=False) as counter:
+        logits = shadow(images)
+        if train:
+            logits.sum().backward()
     return int(counter.get_total_flops()) // len(images)

@@ -1,0 +1,111 @@
+"""What the callback gives the predictor, and what it leaves alone."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from composing import small
+
+from fer_perturb.open_data import open_data
+from fer_perturb.perturb.clusters import cluster_maps_per_image
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.fitting import make_trainer
+
+
+class Spy(pl.Callback):
+    """Notes at the start of each epoch all that the callback must leave as it was."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        modes = [module.training for module in pl_module.modules()]
+        statistics = {
+            name: value.clone() for name, value in pl_module.network.state_dict().items() if "running" in name
+        }
+        gradients = [p.grad is None or p.grad.clone() for p in pl_module.parameters()]
+        self.seen.append((torch.get_rng_state(), modes, statistics, gradients))
+
+
+def run(data, outputs, *overrides):
+    """Two epochs of phase 3 with a spy before and one after the callback."""
+    config = small(data, outputs, *overrides)
+    chain = Chain(config, open_data(config), lambda phase: None)
+    attention = clustering = None
+    if config.scheme.attention == "frozen":
+        attention = chain.train_attention()
+        clustering = chain.cluster(attention)
+    source = chain.attention_source(attention, clustering)
+    task = chain.predictor(source)
+    callback, before, after = ClusterMaskCallback(source, chain.data), Spy(), Spy()
+    trainer = make_trainer(config.trainer, task.recipe, outputs, None, [before, callback, after])
+    trainer.fit(task, chain.data)
+    return chain, task, callback, before, after
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["scheme=perturb"],
+        ["scheme=perturb_image", "scheme.init=random"],
+        ["scheme=perturb", "scheme.scope=dataset", "scheme.attention=self", "model.attention.at=[stage1]"],
+    ],
+    ids=" ".join,
+)
+def test_it_leaves_no_trace(overrides, data_directory, tmp_path):
+    _, _, callback, before, after = run(data_directory, tmp_path, *overrides)
+    assert [record["epoch"] for record in callback.history] == [0, 1]
+    assert len(before.seen) == len(after.seen) == 2
+    for (rng, modes, statistics, gradients), (rng_2, modes_2, statistics_2, gradients_2) in zip(
+        before.seen, after.seen, strict=True
+    ):
+        assert torch.equal(rng, rng_2)
+        assert modes == modes_2
+        assert all(torch.equal(statistics[name], statistics_2[name]) for name in statistics)
+        assert all(a is b is True or torch.equal(a, b) for a, b in zip(gradients, gradients_2, strict=True))
+
+
+def test_every_second_epoch(data_directory, tmp_path):
+    _, _, callback, *_ = run(data_directory, tmp_path, "scheme=perturb", "scheme.every_n_epochs=2", "recipe.epochs=4")
+    assert [record["epoch"] for record in callback.history] == [0, 2]
+
+
+def test_a_warm_start_on_unchanged_attention_hardly_moves(data_directory, tmp_path):
+    overrides = ["scheme=perturb", "scheme.scope=dataset", "scheme.init=previous", "recipe.epochs=4"]
+    _, _, callback, *_ = run(data_directory, tmp_path, *overrides)
+    assert callback.history[-1]["changed"] < 0.02
+
+
+def test_labels_keep_their_place_from_epoch_to_epoch(data_directory, tmp_path):
+    """With random starts on the same attention, matched labels agree wherever the clusters are the same."""
+    overrides = ["scheme=perturb", "scheme.scope=dataset", "scheme.n_clusters=2", "recipe.epochs=4"]
+    _, task, callback, *_ = run(data_directory, tmp_path, *overrides)
+    assert all(record["changed"] < 0.5 for record in callback.history)
+    assert task.cluster_map.unique().tolist() == [0, 1]
+
+
+def test_maps_per_image_follow_from_the_centres(data_directory, tmp_path):
+    _, task, callback, *_ = run(data_directory, tmp_path, "scheme=perturb_image")
+    stored = callback.source.stored_rows(slice(0, 256))
+    expected = cluster_maps_per_image(stored, task.scheme.clusters, task.centres)
+    assert torch.equal(task.image_maps["train"], expected)
+    assert task.image_maps["val"].shape == (64, 48, 48)
+    assert len({tuple(labels.flatten().tolist()) for labels in expected[:20]}) > 1  # each image its own
+
+
+def test_the_map_of_a_batch_is_that_of_the_batch_trained_on(data_directory, tmp_path):
+    """`scope=batch`: the images whose attention is summed are the very ones of the epoch's first step."""
+    seen = []
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 0:
+                seen.append(batch["index"].clone())
+
+    config = small(data_directory, tmp_path, "scheme=perturb")
+    chain = Chain(config, open_data(config), lambda phase: None)
+    task = chain.predictor(None)
+    task.scheme = chain.scheme.__class__(**{**chain.scheme.__dict__, "n_clusters": 0})
+    trainer = make_trainer(config.trainer, task.recipe, tmp_path, None, [Watch()])
+    trainer.fit(task, chain.data)
+    assert torch.equal(seen[1], chain.data.first_batch(1)["index"])

@@ -1,0 +1,106 @@
+"""Maps go where their images go."""
+
+import pytest
+import torch
+from composing import small
+from torch import nn
+
+from fer_perturb.data.datamodule import in_order
+from fer_perturb.open_data import open_data
+from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.chain import Chain
+
+
+class Probe(nn.Module):
+    """A network that keeps what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        self.seen.append(images.detach().clone())
+        return self.weight * images.flatten(1)[:, :7]
+
+
+@pytest.fixture
+def build(data_directory, tmp_path):
+    def predictor(*overrides):
+        config = small(data_directory, tmp_path, *overrides)
+        chain = Chain(config, open_data(config), lambda phase: None)
+        task = chain.predictor(AttentionSource())
+        task.network = Probe()
+        task.log = lambda *args, **kwargs: None
+        height, width = task.cluster_map.shape
+        task.cluster_map.copy_(torch.arange(height * width).view(height, width) % 3)  # a map without any symmetry
+        return task, chain.data
+
+    return predictor
+
+
+def grey(task, images):
+    """What the network saw, as grey values in [0, 1]."""
+    return images * task.std + task.mean
+
+
+def test_in_testing_a_map_of_the_data_set_is_flipped_with_its_image(build):
+    task, data = build("scheme.scope=dataset", "recipe.tta=flip")
+    batch = next(iter(in_order(data.data.splits["test"])))
+    logits = task.evaluate(batch, "flip")
+    assert logits.shape == (2, 4, 64, 7)
+    plain, mirrored = task.network.seen[:4], task.network.seen[4:]
+    for view, other in zip(plain, mirrored, strict=True):
+        assert torch.allclose(view, other.flip(-1), atol=1e-6)
+
+
+def test_in_testing_a_map_of_the_batch_stays_in_the_frame_of_the_input(build):
+    task, data = build("scheme.scope=batch", "recipe.tta=flip")
+    batch = next(iter(in_order(data.data.splits["test"])))
+    task.evaluate(batch, "flip")
+    for view in (0, 1, 2):
+        for seen in (task.network.seen[view], task.network.seen[4 + view]):
+            assert grey(task, seen)[:, 0, task.cluster_map == view].abs().max() < 1e-6
+
+
+def test_the_last_view_is_the_image(build):
+    task, data = build("scheme.scope=dataset")
+    batch = next(iter(in_order(data.data.splits["test"])))
+    task.evaluate(batch, "none")
+    assert torch.allclose(grey(task, task.network.seen[-1]), batch["image"] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("scope", ["batch", "dataset"])
+def test_all_views_of_a_step(build, scope):
+    task, data = build(f"scheme.scope={scope}", "scheme.fill=255")
+    batch = data.first_batch(0)
+    torch.manual_seed(0)
+    task.training_step(batch, 0)
+    (seen,) = task.network.seen
+    views = grey(task, seen).unflatten(0, (4, 32))
+    torch.manual_seed(0)
+    images, _ = task.augmentation(batch["image"])
+    assert torch.allclose(views[3], images, atol=1e-5)
+    hidden = (views[:3] - views[3]).abs() > 1e-5
+    assert (hidden.sum(dim=0) <= 1).all()  # a pixel is hidden in one view at most
+    assert hidden.any(dim=(1, 2, 3, 4)).all()
+    if scope == "batch":
+        for view in range(3):
+            assert (views[view][:, 0, task.cluster_map == view] - 1).abs().max() < 1e-5
+
+
+def test_sampled_views_are_drawn_per_image(build):
+    task, data = build("scheme.scope=batch", "scheme.views=sample", "recipe.augmentation.flip=0")
+    torch.manual_seed(0)
+    task.training_step(data.first_batch(0), 0)
+    seen = grey(task, task.network.seen[0])
+    hidden = torch.stack([(seen[:, 0, task.cluster_map == view].abs() < 1e-6).all(dim=1) for view in range(3)])
+    assert (hidden.sum(dim=0) <= 1).all()
+    assert hidden.any(dim=1).all()  # each cluster somewhere in the batch
+    assert (~hidden.any(dim=0)).any()  # and some images whole
+
+
+def test_moved_maps_are_the_real_ones_upside_down(build):
+    real, _ = build("scheme=perturb")
+    moved, _ = build("scheme=moved_maps")
+    assert torch.equal(moved.placed_map(), real.placed_map().flip(0))

@@ -1,0 +1,47 @@
+import pytest
+import torch
+from composing import composed
+
+from fer_perturb.errors import UserError
+from fer_perturb.tasks.recipe import Recipe
+
+
+def recipe(*overrides):
+    return Recipe.from_config(composed(*overrides).recipe, (48, 48))
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("recipe.tta=twenty", "recipe.tta"),
+        ("recipe.tta=ten", "recipe.crop"),
+        ("recipe.crop=50", "recipe.crop"),
+        ("recipe.epochs=0", "recipe.epochs"),
+        ("recipe.batch_size=0", "recipe.batch_size"),
+    ],
+)
+def test_a_value_that_cannot_work_is_named(override, key):
+    with pytest.raises(UserError, match=key.replace(".", r"\.")):
+        recipe(override)
+
+
+def test_the_paper_s_training():
+    paper = recipe("recipe=paper")
+    weights = [torch.nn.Parameter(torch.zeros(2))]
+    optimizer = paper.optimizer(weights)
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert optimizer.defaults["nesterov"]
+    assert optimizer.defaults["momentum"] == 0.9
+    assert optimizer.defaults["lr"] == 0.01
+    scheduler = paper.scheduler(optimizer)
+    assert isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+    assert (scheduler.mode, scheduler.factor, scheduler.patience) == ("max", 0.75, 5)
+    assert (paper.epochs, paper.crop, paper.tta, paper.batch_size) == (200, 40, "ten", 16)
+    assert paper.input_size((48, 48)) == (40, 40)
+
+
+def test_the_cpu_s_training():
+    cpu = recipe("recipe=cpu")
+    assert isinstance(cpu.optimizer([torch.nn.Parameter(torch.zeros(2))]), torch.optim.AdamW)
+    assert (cpu.epochs, cpu.precision, cpu.channels_last, cpu.tta) == (20, "bf16-mixed", True, "flip")
+    assert cpu.input_size((48, 40)) == (48, 40)

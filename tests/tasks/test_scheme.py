@@ -1,0 +1,70 @@
+import pytest
+from composing import composed
+
+from fer_perturb.errors import UserError
+from fer_perturb.tasks.scheme import Scheme, content
+
+
+def scheme(*overrides):
+    return Scheme.from_config(composed(*overrides).scheme)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("scheme.scope=class", "scheme.scope"),
+        ("scheme.attention=other", "scheme.attention"),
+        ("scheme.views=some", "scheme.views"),
+        ("scheme.inference=both", "scheme.inference"),
+        ("scheme.init=warm", "scheme.init"),
+        ("scheme.n_clusters=-1", "scheme.n_clusters"),
+        ("scheme.n_clusters=1000", "scheme.n_clusters"),
+        ("scheme.every_n_epochs=0", "scheme.every_n_epochs"),
+        ("scheme.fill=256", "scheme.fill"),
+        ("scheme.fill=grey", "scheme.fill"),
+        ("scheme.fill=-1", "scheme.fill"),
+        ("scheme.floor=1.5", "scheme.floor"),
+        ("scheme.top_share=0", "scheme.top_share"),
+        ("scheme.restarts=0", "scheme.restarts"),
+        ("scheme.position_weight=-1", "scheme.position_weight"),
+        ("scheme.n_clusters=0", "scheme.inference"),
+    ],
+)
+def test_a_value_that_cannot_work_is_named(override, key):
+    with pytest.raises(UserError, match=key.replace(".", r"\.")):
+        scheme("scheme=perturb", override)
+
+
+def test_self_attention_per_image_is_clustered_each_epoch():
+    with pytest.raises(UserError, match="every_n_epochs"):
+        scheme("scheme=perturb_image", "scheme.attention=self", "scheme.every_n_epochs=2")
+
+
+def test_moved_maps_of_images_need_stored_attention():
+    with pytest.raises(UserError, match="frozen"):
+        scheme("scheme=moved_maps", "scheme.scope=image", "scheme.attention=self")
+
+
+def test_fill_is_in_grey_values():
+    assert scheme("scheme.fill=black").fill_value(0.4) == 0
+    assert scheme("scheme.fill=mean").fill_value(0.4) == 0.4
+    assert scheme("scheme.fill=51").fill_value(0.4) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "differs_in"),
+    [("position_only", {"attention_weight"}), ("moved_maps", {"moved"}), ("perturb_image", {"scope", "init"})],
+)
+def test_a_control_differs_from_perturb_in_one_thing(name, differs_in):
+    perturb, control = content(scheme("scheme=perturb")), content(scheme(f"scheme={name}"))
+    assert {key for key in perturb if perturb[key] != control[key]} == differs_in
+
+
+def test_the_paper_s_values():
+    perturb = scheme("scheme=perturb")
+    assert (perturb.position_weight, perturb.attention_weight, perturb.n_clusters) == (1.5, 1.2, 3)
+    assert (perturb.scope, perturb.views, perturb.inference, perturb.init) == ("batch", "all", "views", "random")
+
+
+def test_nothing_of_the_masks_matters_to_the_baseline():
+    assert content(scheme("scheme=baseline")) == content(scheme("scheme=baseline", "scheme.views=sample")) == {}

@@ -1,0 +1,89 @@
+"""The command line as people use it: --help, multirun with wandb, errors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from composing import small_overrides
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def command(*arguments: str, cwd: Path, module: str = "train") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true"}
+    return subprocess.run(
+        [sys.executable, "-m", f"fer_perturb.{module}", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("module", ["train", "prepare"])
+def test_help_shows_choices_and_examples(module, tmp_path):
+    shown = command("--help", cwd=tmp_path, module=module)
+    assert shown.returncode == 0
+    for word in ("dataset", "synthetic", "fer2013", f"python -m fer_perturb.{module}"):
+        assert word in shown.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["dataset=fer2013"], ["data/fer2013", "fer_perturb.prepare dataset=fer2013 source="]),
+        (["dataset=synthetic", "scheme.scope=class"], ["scheme.scope", "batch, dataset, image"]),
+        (["dataset=synthetic", "model=timm", "model.backbone=resnet81"], ["resnet81", "resnet18"]),
+        (["dataset=synthetic", "model=timm"], ["backbone"]),
+        (["dataset=synthetic", "attention_model.attention.at=[stage9]"], ["stage9", "stage1"]),
+        (["dataset=synthetic", "test_on=[maskfer]"], ["maskfer"]),
+    ],
+    ids=str,
+)
+def test_errors_say_what_to_do(arguments, expected, tmp_path, data_directory):
+    """`dataset.drawing.*` as in the prepared data, so that nothing is drawn again."""
+    small = small_overrides(data_directory, tmp_path / "outputs")
+    if arguments[0] == "dataset=fer2013":
+        small = [o for o in small if not o.startswith(("dataset", "paths.data"))]
+    shown = command(*[o for o in small if not o.startswith("model=") or "model=timm" not in arguments], *arguments[1:],
+                    cwd=tmp_path)  # fmt: skip
+    assert shown.returncode == 2
+    assert "Traceback" not in shown.stderr + shown.stdout
+    for word in expected:
+        assert word in shown.stderr
+
+
+def inspected(log: Path) -> dict[str, Any]:
+    """What wandb's own reader finds in an offline run."""
+    wandb = Path(sys.executable).parent / "wandb"
+    shown = subprocess.run(
+        [wandb, "leet", "inspect", "--summary", "--json", log], capture_output=True, text=True, check=True
+    )
+    return json.loads(shown.stdout)
+
+
+def test_a_multirun_closes_each_phase_s_own_wandb_run_even_when_a_job_fails(tmp_path, data_directory):
+    """One pixel cannot be three clusters: the first job fails in phase 2, and the second goes on."""
+    overrides = [o for o in small_overrides(data_directory, tmp_path) if o != "logger=csv"]
+    shown = command("-m", *overrides, "scheme=perturb,baseline", "scheme.top_share=0.0005", cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "cannot be clustered" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    (failed,) = tmp_path.glob("synthetic/*/perturb/*")
+    (finished,) = tmp_path.glob("synthetic/*/baseline/*")
+    assert not (failed / "summary.json").exists()
+    assert (finished / "summary.json").exists()
+    found = {}
+    for run in (failed, finished):
+        for log in run.glob("logs/wandb/offline-run-*/*.wandb"):
+            contents = inspected(log)
+            found[contents["name"]] = contents
+    assert {name: contents["exit_code"] for name, contents in found.items()} == {
+        "perturb attention seed0": 0,
+        "perturb clustering seed0": 1,
+        "baseline predictor seed0": 0,
+    }
+    assert "val/accuracy" in found["baseline predictor seed0"]["summary"]
+    assert found["baseline predictor seed0"]["config"]["recipe"]["epochs"] == 2
