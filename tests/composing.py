@@ -17,7 +17,7 @@ def composed(*overrides: str, name: str = "train") -> DictConfig:
 
 
 def small(data: Path, outputs: Path, *overrides: str) -> DictConfig:
-    """A chain on a few drawn faces: two epochs of two batches, in well under ten seconds."""
+    """A chain on a few drawn faces: two epochs of three batches, in well under ten seconds."""
     return composed(*small_overrides(data, outputs), *overrides)
 
 
@@ -31,7 +31,7 @@ def small_overrides(data: Path, outputs: Path) -> list[str]:
         "recipe.epochs=2",
         "recipe.batch_size=32",
         "recipe.precision=32-true",
-        "trainer.limit_train_batches=2",
+        "trainer.limit_train_batches=3",
         "trainer.accelerator=cpu",
         "trainer.enable_progress_bar=false",
         "logger=csv",

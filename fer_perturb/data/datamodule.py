@@ -114,5 +114,6 @@ def grey_statistics(images: NDArray[np.uint8], chunk: int = 4096) -> tuple[float
         counts += np.bincount(images[start : start + chunk].reshape(-1), minlength=256)
     values = np.arange(256) / 255
     mean = float((counts * values).sum() / counts.sum())
-    std = float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))
-    return mean, std or 1.0
+    if np.count_nonzero(counts) == 1:
+        return mean, 1.0
+    return mean, float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))

@@ -26,14 +26,14 @@ def scheme_figure(images: Tensor, attention: Tensor, labels: Tensor, views: Tens
     colours = ListedColormap([CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)] for k in range(n)])
     for row in range(rows):
         face = {"cmap": "gray", "vmin": 0, "vmax": 1}
-        axes[row, 0].imshow(images[row], **face)
+        axes[row, 0].imshow(images[row].numpy(), **face)
         axes[row, 0].set_ylabel(names[row])
-        axes[row, 1].imshow(attention[row], cmap="viridis")  # each map on its own scale
-        axes[row, 2].imshow(images[row], **face)
+        axes[row, 1].imshow(attention[row].numpy(), cmap="viridis")  # each map on its own scale
+        axes[row, 2].imshow(images[row].numpy(), **face)
         shown = np.ma.masked_less(labels[row].numpy(), 0)
         axes[row, 2].imshow(shown, cmap=colours, vmin=-0.5, vmax=n - 0.5, alpha=0.55, interpolation="nearest")
         for k, view in enumerate(views[:, row]):
-            axes[row, 3 + k].imshow(view, **face)
+            axes[row, 3 + k].imshow(view.numpy(), **face)
     titles = ["input", "attention", "clusters", *(f"without {k + 1}" for k in range(n)), "whole"]
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=10)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fer_perturb.tasks.classifier import MONITOR, Classifier
 from fer_perturb.tasks.recipe import Recipe
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements, no lists of absent devices
+warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")  # Lightning's own affair, once an epoch
 
 
 class Stopwatch(pl.Callback):

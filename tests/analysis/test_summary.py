@@ -20,7 +20,7 @@ def test_scores_and_twins(data_directory, tmp_path):
     assert summary["test"]["accuracy_no_twins"] == summary["test"]["accuracy"]  # drawn faces have no twins
     assert summary["test_views"] is None
     assert set(summary["test"]["per_class"]) == set(classes)
-    assert summary["phases"]["predictor"]["passes"] == 2 * 2 * 32
+    assert summary["phases"]["predictor"]["passes"] == 2 * 3 * 32
 
 
 def test_images_that_also_stand_in_training_are_left_out(data_directory, tmp_path):
