@@ -9,7 +9,7 @@ from fer_perturb.data.packed import PackedData, load_packed
 
 def open_data(config: DictConfig) -> PackedData:
     """Raises UserError, saying which command prepares the data, where they are not there."""
-    root = Path(config.paths.data, config.dataset.name)
+    root = Path(config.paths.data, str(config.dataset.name))
     if config.dataset.kind == "synthetic":
         from fer_perturb.data.prepare_dataset import prepare_synthetic
 

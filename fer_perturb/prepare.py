@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from fer_perturb.cli import entry_point
 from fer_perturb.errors import UserError
@@ -15,21 +15,35 @@ def prepare(config: DictConfig) -> Path:
     from fer_perturb.open_data import open_data
 
     dataset = config.dataset
-    root = Path(config.paths.data, dataset.name)
+    name = str(dataset.name)  # Hydra reads a name such as 2024 as a number
+    root = Path(config.paths.data, name)
     if dataset.kind == "synthetic":
         return open_data(config).root
     if config.source is None:
         raise UserError(
-            f"source= is missing: expected where the pictures of {dataset.name} lie, for example "
+            f"source= is missing: expected where the pictures of {name} lie, for example "
             f"python -m fer_perturb.prepare dataset={dataset.kind} source=PATH"
         )
-    source = Path(config.source).expanduser()
+    source = Path(str(config.source)).expanduser()
     if dataset.kind == "fer2013":
+        if not isinstance(dataset.resize, bool):
+            raise UserError(
+                f"dataset.resize={dataset.resize} is not usable for dataset=fer2013. "
+                f"Expected true (images of another size are brought to 48x48) or false."
+            )
         return prepare_fer2013(source, root, resize=dataset.resize).root
-    if config.classes is None:
-        raise UserError("classes= is missing: expected the names of the class folders, such as classes=[calm,tense]")
-    size = None if dataset.resize is None else (dataset.resize[0], dataset.resize[1])
-    return prepare_folder(source, root, dataset.name, list(config.classes), resize=size).root
+    classes = _classes(config.classes)
+    return prepare_folder(source, root, name, classes, resize=dataset.resize).root
+
+
+def _classes(given: object) -> list[str]:
+    """The names of the classes; Hydra reads a folder's name such as 1 as a number."""
+    expected = "Expected the names of the class folders, in the order of their labels, such as 'classes=[calm,tense]'."
+    if given is None:
+        raise UserError(f"classes= is missing. {expected}")
+    if not isinstance(given, ListConfig):
+        raise UserError(f"classes={given} is no list. {expected}")
+    return [str(name) for name in given]
 
 
 def report(roots: list[Path]) -> None:

@@ -21,12 +21,13 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
     from fer_perturb.tasks.chain import Chain
     from fer_perturb.tasks.run_directory import run_directory
 
-    run = run_directory(config)
-    if (run / SUMMARY).is_file():
+    run, data = run_directory(config), open_data(config)
+    chain = Chain(config, data, show_phase)
+    finished = json.loads((run / SUMMARY).read_text()) if (run / SUMMARY).is_file() else None
+    if finished and finished["phases"]["predictor"]["key"] == chain.keys()["predictor"]:
         print(f"Finished before: {run}")
-        return run, json.loads((run / SUMMARY).read_text())
-    data = open_data(config)
-    phases = Chain(config, data, show_phase).run()
+        return run, finished
+    phases = chain.run()
     return run, summarise(config, run, phases, data.splits["train"].identities())
 
 

@@ -34,11 +34,13 @@ def test_help_shows_choices_and_examples(module, tmp_path):
     ("arguments", "expected"),
     [
         (["dataset=fer2013"], ["data/fer2013", "fer_perturb.prepare dataset=fer2013 source="]),
-        (["dataset=synthetic", "scheme.scope=class"], ["scheme.scope", "batch, dataset, image"]),
+        (["dataset=synthetic", "scheme.scope=class"], ["scheme.scope", "batch or dataset or image"]),
         (["dataset=synthetic", "model=timm", "model.backbone=resnet81"], ["resnet81", "resnet18"]),
         (["dataset=synthetic", "model=timm"], ["backbone"]),
         (["dataset=synthetic", "attention_model.attention.at=[stage9]"], ["stage9", "stage1"]),
         (["dataset=synthetic", "test_on=[maskfer]"], ["maskfer"]),
+        (["dataset=synthetic", "trainer.devices=2"], ["trainer.devices"]),
+        (["dataset=synthetic", "seed=-1"], ["seed", "0 or more"]),
     ],
     ids=str,
 )

@@ -21,10 +21,11 @@ def scores(predictions: Predictions) -> dict[str, Any]:
     recall = multiclass_accuracy(logits, labels, n, average=None)
     f1 = multiclass_f1_score(logits, labels, n, average=None)
     support = multiclass_stat_scores(logits, labels, n, average=None)[:, -1]
+    there = support > 0  # a class without a single image has no accuracy to average
     return {
         "accuracy": accuracy(logits, labels),
-        "balanced_accuracy": float(multiclass_accuracy(logits, labels, n, average="macro")),
-        "f1_macro": float(multiclass_f1_score(logits, labels, n, average="macro")),
+        "balanced_accuracy": float(recall[there].mean()),
+        "f1_macro": float(f1[there].mean()),
         "per_class": {
             name: {"accuracy": float(recall[k]), "f1": float(f1[k]), "support": int(support[k])}
             for k, name in enumerate(predictions.classes)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_perturb.data.crops import five_crops
+from fer_perturb.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,15 @@ class AugmentationSettings:
     """Probability of erasing a random rectangle to black."""
     erase_area: tuple[float, float]
     """Range of the erased area, as a share of the image."""
+
+    def __post_init__(self) -> None:
+        shares = ("flip", "affine", "shift", "light", "brightness", "contrast", "erase")
+        ranges = {key: (getattr(self, key), (0.0, 1.0)) for key in shares}
+        ranges |= {"erase_area": (self.erase_area, (0.0, 1.0)), "scale": (self.scale, (0.1, 10.0))}
+        for key, (value, (low, high)) in ranges.items():
+            values = value if isinstance(value, tuple) else (value,)
+            if not (low <= min(values) and max(values) <= high and values == tuple(sorted(values))):
+                raise UserError(f"recipe.augmentation.{key}={value}: expected {low} to {high}, the lower first.")
 
 
 class Augmentation(nn.Module):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fer_perturb.data.clean import kept_rows
 from fer_perturb.data.packed import PackedData, Split
+from fer_perturb.errors import UserError
 
 EVALUATION_BATCH = 512  # images; it does not change any result
 
@@ -64,7 +65,8 @@ class ShuffledBatches(Sampler[NDArray[np.int64]]):
 class FaceDataModule(pl.LightningDataModule):
     """A packed dataset as batches.
 
-    `mean` and `std` are the training split's own, of grey values in [0, 1].
+    `mean` and `std` are the training split's own, of grey values in [0, 1]. `clean` trains on `kept_rows` alone;
+    UserError where there are none.
     """
 
     def __init__(self, data: PackedData, *, batch_size: int, seed: int, clean: bool) -> None:
@@ -74,6 +76,11 @@ class FaceDataModule(pl.LightningDataModule):
         self.seed = seed
         train = data.splits["train"]
         self.train_rows = kept_rows(data) if clean else np.arange(len(train), dtype=np.int64)
+        if not len(self.train_rows):
+            raise UserError(
+                f"dataset.clean=true leaves no training image of {data.root}: each of its {len(train)} also stands in "
+                f"val or test, is constant, or has conflicting labels. Use dataset.clean=false, or prepare other data."
+            )
         self.mean, self.std = grey_statistics(train.images)
 
     @property

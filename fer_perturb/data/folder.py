@@ -16,6 +16,7 @@ from fer_perturb.data.packed import RawSplit
 from fer_perturb.errors import UserError
 
 LAYOUT = "train/<class>/<picture>, val/<class>/<picture> and test/<class>/<picture>"
+MOST_CLASSES = 127  # predictions hold labels as int8
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,19 @@ def read_folder(
     return FolderData(splits=splits, left_out=left_out)
 
 
+def checked_size(resize: object) -> tuple[int, int] | None:
+    """dataset.resize as (H, W) in pixels; UserError where it is neither null nor a list of two whole numbers."""
+    if resize is None:
+        return None
+    sides = list(resize) if isinstance(resize, Sequence) else []
+    if len(sides) != 2 or not all(type(side) is int and side >= 1 for side in sides):
+        raise UserError(
+            f"dataset.resize={resize} is not usable for dataset=folder. Expected [height, width] in pixels, such as "
+            f"'dataset.resize=[48,48]', or null to leave the size as it is."
+        )
+    return sides[0], sides[1]
+
+
 def _decode(path: Path, resize: tuple[int, int] | None) -> NDArray[np.uint8]:
     image = decode_grey(read_bytes(path), str(path))
     return image if resize is None else resized(image, resize)
@@ -116,8 +130,10 @@ def _count(left_out: dict[str, int], reason: str) -> None:
 
 
 def _check_classes(classes: Sequence[str]) -> None:
-    if not 2 <= len(classes) <= 256 or len(set(classes)) != len(classes):
-        raise UserError(f"classes={list(classes)} is not usable. Expected 2 to 256 different names.")
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise UserError(f"classes= has {len(classes)} names. Expected 2 to {MOST_CLASSES} different names.")
+    if len(set(classes)) != len(classes):
+        raise UserError(f"classes={list(classes)} has a name twice. Expected 2 to {MOST_CLASSES} different names.")
     for name in classes:
         if not re.fullmatch(r"[^/\\\s.][^/\\\r\n]*", name):
             raise UserError(f"classes={list(classes)}: {name!r} is no name of a folder.")

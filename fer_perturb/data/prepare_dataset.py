@@ -17,7 +17,7 @@ from fer_perturb import files
 from fer_perturb.data.audit import audit, audit_table
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
 from fer_perturb.data.fer2013 import read_fer2013
-from fer_perturb.data.folder import read_folder
+from fer_perturb.data.folder import checked_size, read_folder
 from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
 from fer_perturb.errors import UserError
 
@@ -29,6 +29,7 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
 
     A file whose content and settings gave what already stands at `root` is not read again. Raises UserError.
     """
+    _bring_back(root)
     settings: dict[str, Any] = {"prepared_by": VERSION, "file": source.name, "resize": resize}
     if source.is_file():
         settings["sha256"] = _sha256(source)
@@ -42,14 +43,14 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
 
 
 def prepare_folder(
-    source: Path, root: Path, name: str, classes: Sequence[str], *, resize: tuple[int, int] | None
+    source: Path, root: Path, name: str, classes: Sequence[str], *, resize: Sequence[int] | None
 ) -> PackedData:
     """`source`/<split>/<class>/* (see folder.py) into `root`; `resize` = (H, W) in pixels. Raises UserError."""
-    if resize is not None and (len(resize) != 2 or min(resize) < 1):
-        raise UserError(f"dataset.resize={list(resize)} is not usable. Expected [height, width] in pixels.")
-    settings = {"prepared_by": VERSION, "file": source.name, "resize": list(resize) if resize else None}
+    _bring_back(root)
+    size = checked_size(resize)
+    settings = {"prepared_by": VERSION, "file": source.name, "resize": list(size) if size else None}
     with _progress() as progress:
-        read = read_folder(source, classes, resize=resize, progress=progress)
+        read = read_folder(source, classes, resize=size, progress=progress)
     return _pack(root, name, classes, read.splits, {"form": "folder", **settings}, read.left_out)
 
 
@@ -125,14 +126,37 @@ def _write(
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Holds `root` for this process, and clears away what a killed one left beside it."""
+    """Holds `root` for this process, and puts right what a killed one left: data that it had moved aside, to make
+    way for new ones that never came, stand at `root` again, and all else that it left beside it is cleared away."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.parent / f".{root.name}.lock"):
-        leftover = re.compile(rf"\.{re.escape(root.name)}\.[^.]+{re.escape(files.PARTIAL)}")
-        for path in root.parent.iterdir():
-            if leftover.fullmatch(path.name):
-                shutil.rmtree(path)
+        for old in _moved_aside(root):
+            old.rename(root)
+        for path in _leftovers(root):
+            shutil.rmtree(path)
         yield
+
+
+def _bring_back(root: Path) -> None:
+    """Data that a killed process had moved aside stand at `root` again, even if nothing new can be read."""
+    if _moved_aside(root):  # else no folder and no lock are made for a source that may be bad
+        with _alone(root):
+            pass
+
+
+def _moved_aside(root: Path) -> list[Path]:
+    """Where the data of `root` lie if files.atomic_directory was killed between its two renames: one path or none."""
+    if root.exists():
+        return []
+    return [path / "old" for path in _leftovers(root) if (path / "old").is_dir()][:1]
+
+
+def _leftovers(root: Path) -> list[Path]:
+    """The temporary folders of `root`, those of a process at work among them unless `root` is held."""
+    if not root.parent.is_dir():
+        return []
+    leftover = re.compile(rf"\.{re.escape(root.name)}\.[^.]+{re.escape(files.PARTIAL)}")
+    return [path for path in root.parent.iterdir() if leftover.fullmatch(path.name)]
 
 
 def _standing(root: Path, settings: Mapping[str, Any]) -> PackedData | None:

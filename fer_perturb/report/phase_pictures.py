@@ -31,7 +31,8 @@ def show_phase(phase: FinishedPhase) -> None:
 
 def _confusion(phase: FinishedPhase) -> Figure:
     path = phase.directory / "predictions" / f"{phase.data.data.name}.parquet"
-    test = read_predictions(path, split="test", inference="original", tta="none")
+    inference = phase.task.scheme.inference if isinstance(phase.task, Predictor) else "original"
+    test = read_predictions(path, split="test", inference=inference, tta=phase.task.recipe.tta)
     assert test is not None
     matrix = multiclass_confusion_matrix(test.logits, test.labels, len(test.classes))
     return confusion_figure(matrix.numpy(), test.classes)

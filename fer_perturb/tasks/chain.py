@@ -1,5 +1,6 @@
 """The Perturb Scheme: three phases, each of which leaves on disk what the next one reads."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,11 +27,11 @@ from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import fit, make_trainer
 from fer_perturb.tasks.flops import forward_flops, training_flops
 from fer_perturb.tasks.loggers import phase_logger
-from fer_perturb.tasks.phase_cache import PhaseResult, forget, link_into, run_phase
+from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.predictions import predict, write_predictions
 from fer_perturb.tasks.predictor import Predictor
 from fer_perturb.tasks.recipe import Recipe
-from fer_perturb.tasks.run_directory import NOT_CONTENT_OF_TRAINER, describe_run, run_directory
+from fer_perturb.tasks.run_directory import NOT_CONTENT_OF_TRAINER, commit, describe_run, run_directory
 from fer_perturb.tasks.scheme import Scheme, content
 from fer_perturb.tasks.seeds import derive
 
@@ -62,12 +63,16 @@ class Chain:
     def __init__(self, config: DictConfig, data: PackedData, show: Show) -> None:
         self.config = config
         self.show = show
-        self.seed = int(config.seed)
+        if not isinstance(config.seed, int) or config.seed < 0:
+            raise UserError(f"seed={config.seed}: expected a whole number, 0 or more.")
+        self.seed = config.seed
         self.scheme = Scheme.from_config(config.scheme)
         self.recipe = Recipe.from_config(config.recipe, data.image_size)
         self.data = FaceDataModule(data, batch_size=self.recipe.batch_size, seed=self.seed, clean=config.dataset.clean)
         self.run_directory = run_directory(config)
         self.cache = Path(config.paths.outputs, ".cache")
+        if isinstance(config.test_on, str):
+            raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
         self.others = [self._other_dataset(name) for name in config.test_on]
 
     def run(self) -> dict[str, PhaseResult | None]:
@@ -92,13 +97,11 @@ class Chain:
 
     def train_attention(self) -> PhaseResult:
         """Trains the attention classifier and tests it."""
-        model = self.config.attention_model
-        task_content = self._content("attention", attention_classifier.VERSION, model)
 
         def work(directory: Path) -> dict[str, Any]:
             return self._train(self.attention_classifier(), directory, "attention", None)
 
-        return run_phase(self.cache, "attention", task_content, work)
+        return run_phase(self.cache, "attention", self._attention_content(), work)
 
     def attention_classifier(self) -> AttentionClassifier:
         network = self.network(self.config.attention_model, "attention_model")
@@ -111,13 +114,6 @@ class Chain:
     def cluster(self, attention: PhaseResult) -> PhaseResult:
         """Clusters the trained classifier's attention."""
         scheme = self.scheme
-        task_content = {
-            "version": attention_clustering.VERSION,
-            "attention": attention.key,
-            "scope": scheme.scope,
-            "clusters": asdict(scheme.clusters),
-            "seed": self.seed,
-        }
 
         def work(directory: Path) -> dict[str, Any]:
             started = time.perf_counter()
@@ -129,11 +125,14 @@ class Chain:
                 assert task.result is not None
                 found = describe(task.result, scheme, self.seed)
                 logger.log_metrics({"inertia": found["inertia"], "ari_position_only": found["ari_position_only"]})
-            images = self.data.sampler.batch_size if scheme.scope == "batch" else len(self.data.data.splits["train"])
-            flops = images * forward_flops(classifier.network, self.data.data.image_size)
+                logger.save()  # Lightning has finished with the logger before this
+            images, size = len(self.data.data.splits["train"]), self.data.data.image_size
+            if scheme.scope == "batch":
+                images, size = self.data.sampler.batch_size * self.recipe.crops, self.recipe.input_size(size)
+            flops = images * forward_flops(classifier.network, size)
             return {"seconds": time.perf_counter() - started, "flops": flops, **found}
 
-        return run_phase(self.cache, "clustering", task_content, work)
+        return run_phase(self.cache, "clustering", self._clustering_content(attention.key), work)
 
     def frozen(self, attention: PhaseResult) -> AttentionClassifier:
         """Phase 1's classifier as it was trained, in evaluation mode and without gradients."""
@@ -153,8 +152,6 @@ class Chain:
 
     def train_predictor(self, source: AttentionSource | None, clustering: PhaseResult | None) -> PhaseResult:
         """Trains the predictor on masked views, re-clustering each epoch, and tests it."""
-        task_content = self._content("predictor", predictor.VERSION, self.config.model)
-        task_content |= {"scheme": content(self.scheme), "clustering": clustering and clustering.key}
 
         def work(directory: Path) -> dict[str, Any]:
             task = self.predictor(source)
@@ -164,7 +161,7 @@ class Chain:
                 task.centres.copy_(start.centres)
             return self._train(task, directory, "predictor", source)
 
-        return run_phase(self.cache, "predictor", task_content, work)
+        return run_phase(self.cache, "predictor", self._predictor_content(clustering.key if clustering else None), work)
 
     def predictor(self, source: AttentionSource | None) -> Predictor:
         network = self.network(self.config.model, "model")
@@ -175,12 +172,11 @@ class Chain:
     def test_on_others(self, source: AttentionSource | None, trained: PhaseResult) -> None:
         """Predictions on the datasets of `test_on`."""
         for data in self.others:
+            task = self.predictor(source)
+            task.load_state_dict(load_file(trained.directory / WEIGHTS))
+            trainer = make_trainer(self.config.trainer, self.recipe, self.run_directory, None)
             path = self.run_directory / "predictions" / f"{data.name}.parquet"
-            if not path.is_file():
-                task = self.predictor(source)
-                task.load_state_dict(load_file(trained.directory / WEIGHTS))
-                trainer = make_trainer(self.config.trainer, self.recipe, self.run_directory, None)
-                write_predictions(path, data, predict(task, data, trainer), self.recipe.tta)
+            write_predictions(path, data, predict(task, data, trainer), self.recipe.tta)
 
     # what the phases share
 
@@ -214,24 +210,51 @@ class Chain:
             path = directory / "predictions" / f"{self.data.data.name}.parquet"
             write_predictions(path, self.data.data, logits, self.recipe.tta)
             self.show(FinishedPhase(name, task, self.data, source, directory, logger))
-        forget(directory / "checkpoints")
-        versions = 1 if self.recipe.crop is None else 5
+        versions = self.recipe.crops
         if callback and self.scheme.views == "all":
             versions *= self.scheme.n_clusters + 1
         record["passes"] = record["images"] * versions
         record["flops"] = record["passes"] * training_flops(task.network, size)
+        record["commit"] = commit()
         record["images_per_second"] = record["images"] / record["seconds"]
-        if callback:
+        if callback and source:
             record["clusters"] = callback.history
+            looks = sum(entry["attention_passes"] for entry in callback.history)
+            record["flops"] += looks * forward_flops(source.classifier(task).network, size)
         return record
 
-    def _content(self, phase: str, version: int, model: DictConfig) -> dict[str, Any]:
-        """What decides the weights that phases 1 and 3 train."""
+    # what decides a phase's results
+
+    def keys(self) -> dict[str, str | None]:
+        """The key of each phase's content; None for a phase that this scheme does without."""
+        attention = clustering = None
+        if self.scheme.masks and self.scheme.attention == "frozen":
+            attention = content_key(self._attention_content())
+            clustering = content_key(self._clustering_content(attention))
+        predictor_key = content_key(self._predictor_content(clustering))
+        return {"attention": attention, "clustering": clustering, "predictor": predictor_key}
+
+    def _attention_content(self) -> dict[str, Any]:
+        return self._content(attention_classifier.VERSION, self.config.attention_model)
+
+    def _clustering_content(self, attention_key: str) -> dict[str, Any]:
+        return {
+            "version": attention_clustering.VERSION,
+            "attention": attention_key,
+            "scope": self.scheme.scope,
+            "clusters": asdict(self.scheme.clusters),
+            "seed": self.seed,
+        }
+
+    def _predictor_content(self, clustering_key: str | None) -> dict[str, Any]:
+        own = self._content(predictor.VERSION, self.config.model)
+        return {**own, "scheme": content(self.scheme), "clustering": clustering_key}
+
+    def _content(self, version: int, model: DictConfig) -> dict[str, Any]:
         plain: Any = OmegaConf.to_container(self.config, resolve=True)
         return {
-            "phase": phase,
             "version": version,
-            "data": {name: array["sha256"] for name, array in self.data.data.manifest["arrays"].items()},
+            "data": _identity(self.data.data),
             "clean": self.config.dataset.clean,
             "model": OmegaConf.to_container(model, resolve=True),
             "recipe": plain["recipe"],
@@ -247,3 +270,14 @@ class Chain:
                 f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
             )
         return data
+
+
+def _identity(data: PackedData) -> dict[str, Any]:
+    """What a dataset is, wherever it lies and whatever form it came in."""
+    names = "\n".join(name for split in data.splits.values() for name in split.names)
+    return {
+        "name": data.name,
+        "classes": list(data.classes),
+        "arrays": {name: array["sha256"] for name, array in data.manifest["arrays"].items()},
+        "names": hashlib.sha256(names.encode()).hexdigest(),
+    }

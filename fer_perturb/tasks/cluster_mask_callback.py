@@ -58,8 +58,12 @@ class ClusterMaskCallback(pl.Callback):
         started = time.perf_counter()
         scheme, epoch = predictor.scheme, trainer.current_epoch
         attention, rows = self.attention(trainer, predictor)
+        looks = self.passes(predictor)
         known = bool(predictor.centres.any())  # not before the first clustering with scheme.attention=self
         centres = predictor.centres.cpu() if known else None
+        resumed = bool(self.history) and not predictor.image_maps
+        if resumed and scheme.scope == "image" and self.source.frozen is not None:
+            self.update_image_maps(trainer, predictor, None)  # the maps of the epoch before
         result = cluster(
             attention,
             scheme,
@@ -80,6 +84,7 @@ class ClusterMaskCallback(pl.Callback):
             maps = predictor.image_maps["train"]
             record["changed"] = share
             record["areas"] = [float(area) for area in areas(maps, scheme.n_clusters)]
+        record["attention_passes"] = looks
         record["seconds"] = time.perf_counter() - started
         self.history.append(record)
         log_record(predictor, record)
@@ -99,6 +104,14 @@ class ClusterMaskCallback(pl.Callback):
             images = to_unit(batch["image"].to(predictor.device))
             total.add(batch["index"], classifier.attention(images))
         return total.mean(), None if rows is None else torch.from_numpy(rows)
+
+    def passes(self, predictor: Predictor) -> int:
+        """Images whose attention a re-clustering computes; stored attention costs none."""
+        scheme, splits = predictor.scheme, self.data.data.splits
+        if scheme.scope == "batch":
+            return self.data.sampler.batch_size * predictor.recipe.crops
+        own = 0 if self.source.frozen is not None else len(splits["train"])
+        return own + (len(splits["val"]) if scheme.scope == "image" else 0)
 
     def update_image_maps(self, trainer: pl.Trainer, predictor: Predictor, rows: Tensor | None) -> float:
         """Clusters each training and validation image by its own attention; the share of pixels that changed."""

@@ -5,17 +5,19 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.tasks.classifier import MONITOR, Classifier
+from fer_perturb.tasks.phase_cache import CHECKPOINTS
 from fer_perturb.tasks.recipe import Recipe
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements, no lists of absent devices
@@ -46,6 +48,18 @@ class Stopwatch(pl.Callback):
         self.before = state_dict["seconds"]
 
 
+class Checkpoint(ModelCheckpoint):
+    """Lightning's, which forgets its best score when its folder has been moved; this one does not."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(self.dirpath or "", Path(path).name)) if path else path
+
+        moved = {key: here(state_dict[key]) for key in state_dict if key.endswith("_path")}
+        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "best_k_models": scores, "dirpath": self.dirpath})
+
+
 def make_trainer(
     config: DictConfig,
     recipe: Recipe,
@@ -53,15 +67,31 @@ def make_trainer(
     logger: Logger | None,
     callbacks: Sequence[pl.Callback] = (),
 ) -> pl.Trainer:
-    """Lightning's Trainer with the settings of conf/trainer and the recipe's epochs and precision."""
-    bar = [TQDMProgressBar(refresh_rate=10)] if config.enable_progress_bar else []
+    """Lightning's Trainer with the settings of conf/trainer and the recipe's epochs and precision.
+
+    Raises UserError for settings that cannot work here, such as a GPU where there is none.
+    """
+    bar: list[pl.Callback] = [TQDMProgressBar(refresh_rate=10)] if config.enable_progress_bar else []
+    try:
+        trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise UserError(f"trainer: Lightning cannot run this: {error}") from error
+    if trainer.world_size > 1:
+        raise UserError("trainer.devices: training on several devices is not supported yet; set trainer.devices=1.")
+    return trainer
+
+
+def _trainer(
+    config: DictConfig, recipe: Recipe, directory: Path, logger: Logger | None, callbacks: list[pl.Callback]
+) -> pl.Trainer:
+    settings: Any = OmegaConf.to_container(config, resolve=True)
     return pl.Trainer(
-        **config,
+        **settings,
+        precision=cast(Any, recipe.precision),
         max_epochs=recipe.epochs,
-        precision=recipe.precision,  # type: ignore[arg-type]
         default_root_dir=directory,
         logger=logger or False,
-        callbacks=[*callbacks, *bar],
+        callbacks=callbacks,
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
@@ -81,31 +111,23 @@ def fit(
 ) -> dict[str, Any]:
     """Trains `task`, leaves it with the weights of its best epoch on val, and returns what that took.
 
-    Checkpoints lie in `directory`/checkpoints; training goes on from the last one that is there.
+    Checkpoints of the best and of the last epoch lie in `directory`/checkpoints; training goes on from the last.
     """
-    checkpoints = directory / "checkpoints"
-    keep = ModelCheckpoint(
-        dirpath=checkpoints,
-        filename="best",
-        monitor=MONITOR,
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    checkpoints = directory / CHECKPOINTS
+    every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    best = Checkpoint(checkpoints, filename="best", monitor=MONITOR, mode="max", **every_epoch)
+    last = Checkpoint(checkpoints, filename="last", **every_epoch)  # after best, so that it knows best's score
     stopwatch = Stopwatch()
-    trainer = make_trainer(config, task.recipe, directory, logger, [*callbacks, stopwatch, keep])
-    last = checkpoints / "last.ckpt"
-    trainer.fit(task, data, ckpt_path=last if last.is_file() else None, weights_only=True)
-    if trainer.interrupted:  # Ctrl-C: Lightning returns as if all were well
-        raise KeyboardInterrupt
-    best = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    task.load_state_dict(best["state_dict"])
+    trainer = make_trainer(config, task.recipe, directory, logger, [*callbacks, stopwatch, best, last])
+    resumed = checkpoints / "last.ckpt"
+    trainer.fit(task, data, ckpt_path=resumed if resumed.is_file() else None, weights_only=True)
+    kept = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    task.load_state_dict(kept["state_dict"])
     if not all(bool(torch.isfinite(weights).all()) for weights in task.parameters()):
         raise UserError("Training diverged: weights are not finite. Set a lower recipe.optimizer.lr.")
     return {
         "seconds": stopwatch.seconds,
         "epochs": task.recipe.epochs,
-        "best_epoch": int(best["epoch"]),
+        "best_epoch": int(kept["epoch"]),
         "images": trainer.global_step * data.sampler.batch_size,
     }

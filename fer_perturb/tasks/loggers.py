@@ -8,12 +8,16 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from fer_perturb.errors import UserError
+
 
 @contextmanager
 def phase_logger(config: DictConfig, phase: str, run: Path) -> Iterator[Logger]:
     """The logger of one phase of the chain in the directory `run`, closed at the end even when the phase fails."""
     directory = run / "logs"
     directory.mkdir(parents=True, exist_ok=True)
+    if config.logger.kind not in ("csv", "wandb"):
+        raise UserError(f"logger.kind={config.logger.kind}: expected csv or wandb.")
     if config.logger.kind == "csv":
         yield CSVLogger(directory, name=phase)
         return

@@ -18,6 +18,7 @@ from filelock import FileLock
 from fer_perturb.files import PARTIAL, link, write_json
 
 RECORD = "phase.json"
+CHECKPOINTS = "checkpoints"  # the folder in which an unfinished phase keeps what it resumes from
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,11 @@ def run_phase(cache: Path, name: str, content: dict[str, Any], work: Callable[[P
         if not cached:
             partial = directory.with_name(key + PARTIAL)
             partial.mkdir(exist_ok=True)
-            record = work(partial)
-            write_json(partial / "content.json", content)
-            write_json(partial / RECORD, record)
+            if not (partial / RECORD).is_file():  # else it was stopped just before the rename
+                record = work(partial)
+                write_json(partial / "content.json", content)
+                write_json(partial / RECORD, record)
+            shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
             partial.rename(directory)
     return PhaseResult(key, directory, cached, json.loads((directory / RECORD).read_text()))
 
@@ -64,10 +67,5 @@ def run_phase(cache: Path, name: str, content: dict[str, Any], work: Callable[[P
 def link_into(result: PhaseResult, run: Path) -> None:
     """Puts a phase's files into a run's directory, which so stands alone: hard links, or copies."""
     for file in result.directory.rglob("*"):
-        if file.is_file():
+        if file.is_file() and not file.name.endswith(PARTIAL):
             link(file, run / file.relative_to(result.directory))
-
-
-def forget(directory: Path) -> None:
-    """Removes a folder of checkpoints that a finished phase no longer needs."""
-    shutil.rmtree(directory, ignore_errors=True)

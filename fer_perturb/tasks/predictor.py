@@ -81,9 +81,9 @@ class Predictor(Classifier):
         return self.image_maps["train"][rows.cpu()].to(self.device)
 
     def evaluate(self, batch: Batch, tta: TestTimeAugmentation) -> Tensor:
-        crops = self.crops(batch["image"], tta)
         if not self.scheme.masks:
-            return torch.stack([self(crop).float() for crop in crops]).unsqueeze(1)
+            return super().evaluate(batch, tta)
+        crops = self.crops(batch["image"], tta)
         if self.scheme.scope == "batch":
             labels = self.placed_map().expand(*crops.shape[:2], -1, -1)
         else:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.data.augment import AugmentationSettings
 from fer_perturb.data.crops import TestTimeAugmentation
 from fer_perturb.errors import UserError
+from fer_perturb.settings import settings_from
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,11 @@ class Recipe:
     def from_config(cls, config: DictConfig, image_size: tuple[int, int]) -> "Recipe":
         """Raises UserError for a value that cannot work, naming its key."""
         plain: Any = OmegaConf.to_container(config, resolve=True)
-        plain["augmentation"] = AugmentationSettings(
-            **{**plain["augmentation"], "scale": tuple(plain["augmentation"]["scale"])}
-        )
-        plain["optimizer"] = instantiate(config.optimizer)
-        plain["scheduler"] = instantiate(config.scheduler)
-        recipe = cls(**plain)
+        augmentation = {k: tuple(v) if isinstance(v, list) else v for k, v in plain["augmentation"].items()}
+        plain["augmentation"] = settings_from(AugmentationSettings, augmentation, "recipe.augmentation")
+        plain["optimizer"] = _instantiated(config.optimizer, "recipe.optimizer")
+        plain["scheduler"] = _instantiated(config.scheduler, "recipe.scheduler")
+        recipe = settings_from(cls, plain, "recipe")
         recipe._check(image_size)
         return recipe
 
@@ -49,9 +50,12 @@ class Recipe:
         """Height and width of what the network sees."""
         return image_size if self.crop is None else (self.crop, self.crop)
 
+    @property
+    def crops(self) -> int:
+        """Versions of each image that a training step sees."""
+        return 1 if self.crop is None else 5
+
     def _check(self, image_size: tuple[int, int]) -> None:
-        if self.tta not in ("none", "flip", "ten"):
-            raise UserError(f"recipe.tta={self.tta}: expected none, flip or ten.")
         if self.tta == "ten" and self.crop is None:
             raise UserError("recipe.tta=ten needs the side of the crops: set recipe.crop, to 40 for example.")
         if self.crop is not None and not 1 <= self.crop <= min(image_size):
@@ -62,3 +66,14 @@ class Recipe:
         for key in ("epochs", "batch_size"):
             if getattr(self, key) < 1:
                 raise UserError(f"recipe.{key}={getattr(self, key)}: expected at least 1.")
+        try:
+            self.optimizer([torch.nn.Parameter(torch.zeros(1))])
+        except (TypeError, ValueError) as error:
+            raise UserError(f"recipe.optimizer cannot work: {error}") from error
+
+
+def _instantiated(config: DictConfig, key: str) -> Any:
+    try:
+        return instantiate(config)
+    except InstantiationException as error:
+        raise UserError(f"{key} cannot be made: {error}") from error

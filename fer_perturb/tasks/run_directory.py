@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from fer_perturb.files import write_json, write_text
 
 NOT_CONTENT = {"logger", "paths"}  # where a run is written and shown does not change what it finds
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
-PACKAGES = ("fer_perturb", "torch", "pytorch-lightning", "timm", "kornia", "hydra-core", "numpy")
+PACKAGES = (
+    *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "kornia", "hydra-core", "numpy", "scipy"),
+    *("faiss-gpu", "faiss-cpu"),
+)
 
 
 def config_hash(config: DictConfig) -> str:
@@ -29,13 +32,13 @@ def config_hash(config: DictConfig) -> str:
 def run_directory(config: DictConfig) -> Path:
     """outputs/<dataset>/<model>/<scheme>/seed<k>-<h8>."""
     name = f"seed{config.seed}-{config_hash(config)}"
-    return Path(config.paths.outputs, config.dataset.name, config.model.backbone, config.scheme.name, name)
+    return Path(config.paths.outputs, str(config.dataset.name), config.model.backbone, config.scheme.name, name)
 
 
 def describe_run(config: DictConfig, run: Path) -> None:
     """Writes config.yaml and versions.json into the run's directory."""
     write_text(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
-    versions = {package: version(package) for package in PACKAGES}
+    versions = {name: version(name) for name in PACKAGES if any(distributions(name=name))}
     write_json(run / "versions.json", {"python": platform.python_version(), **versions})
 
 

@@ -7,14 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.errors import UserError
 from fer_perturb.perturb.clusters import ClusterSettings
-
-CHOICES = {
-    "attention": ("frozen", "self"),
-    "scope": ("batch", "dataset", "image"),
-    "init": ("random", "previous"),
-    "views": ("all", "sample"),
-    "inference": ("original", "views"),
-}
+from fer_perturb.settings import settings_from
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class Scheme:
     def from_config(cls, config: DictConfig) -> "Scheme":
         """Raises UserError for a value that cannot work, naming its key."""
         plain: Any = OmegaConf.to_container(config, resolve=True)
-        scheme = cls(**plain)
+        scheme = settings_from(cls, plain, "scheme")
         scheme._check()
         return scheme
 
@@ -68,9 +61,6 @@ class Scheme:
         return 0.0 if self.fill == "black" else float(self.fill) / 255
 
     def _check(self) -> None:
-        for key, choices in CHOICES.items():
-            if getattr(self, key) not in choices:
-                raise UserError(f"scheme.{key}={getattr(self, key)}: expected one of {', '.join(choices)}.")
         if self.n_clusters < 0:
             raise UserError(f"scheme.n_clusters={self.n_clusters}: expected 1 or more (0: nothing is masked).")
         if self.every_n_epochs < 1:

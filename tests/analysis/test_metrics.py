@@ -8,7 +8,7 @@ from fer_perturb.analysis.predictions import Predictions
 
 def predictions(labels, predicted, classes=("a", "b", "c")):
     logits = torch.eye(len(classes))[torch.tensor(predicted)]
-    names = np.array([str(k) for k in range(len(labels))])
+    names = np.array([str(k) for k in range(len(labels))], dtype="S64")
     return Predictions(torch.tensor(labels), logits, names, classes)
 
 
@@ -22,6 +22,11 @@ def test_by_hand():
     }
     assert found["per_class"]["b"]["accuracy"] == pytest.approx(1 / 2)
     assert found["per_class"]["c"]["support"] == 0
+
+
+def test_a_class_without_images_is_left_out_of_the_means():
+    found = scores(predictions([0, 0, 0, 0, 1, 1], [0, 0, 0, 2, 1, 0]))
+    assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
 
 
 def test_balanced_accuracy_is_the_mean_over_classes_and_f1_too():

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from fer_perturb.data.datamodule import FaceDataModule, ShuffledBatches, grey_statistics
-from fer_perturb.data.packed import load_packed
+from fer_perturb.data.packed import RawSplit, load_packed, write_packed
+from fer_perturb.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,12 @@ def test_the_first_batch_is_the_one_that_training_starts_with(module):
 def test_evaluation_sees_each_image_once_in_order(module):
     rows = torch.cat([batch["index"] for batch in module.in_order("test")])
     assert rows.tolist() == list(range(64))
+
+
+def test_clean_data_with_nothing_left_to_train_on(tmp_path):
+    images = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    raw = RawSplit(images, np.array([0, 1], np.uint8), ["a", "b"])  # the same two images in all splits
+    data = write_packed(tmp_path / "mine", "mine", ("calm", "tense"), dict.fromkeys(("train", "val", "test"), raw), {})
+    with pytest.raises(UserError, match=r"dataset\.clean=true leaves no training image of .*mine"):
+        FaceDataModule(data, batch_size=4, seed=0, clean=True)
+    assert len(FaceDataModule(data, batch_size=4, seed=0, clean=False).train_rows) == 2

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,17 @@ def test_resize_on_request(source: Path) -> None:
     assert {raw.images.shape[1:] for raw in found.splits.values()} == {(24, 28)}
 
 
+@pytest.mark.parametrize(
+    "resize",
+    [True, False, 48, 4.5, (48,), (0, 48), (48, -1), (48, 48, 1), (True, 48), (48.0, 48), "48", "4848"],
+    ids=repr,
+)
+def test_resize_is_two_whole_numbers(source: Path, tmp_path: Path, resize: Any) -> None:
+    with pytest.raises(UserError, match=r"dataset\.resize=.*Expected \[height, width\] in pixels"):
+        prepare_folder(source, tmp_path / "data" / "mine", "mine", CLASSES, resize=resize)
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_class_may_be_missing_outside_training(source: Path) -> None:
     (source / "test" / "calm" / "0.png").unlink()
     (source / "test" / "calm").rmdir()
@@ -117,7 +129,11 @@ def test_bad_folders(source: Path, tmp_path: Path) -> None:
     expect("is no folder", where=source / "train" / "calm" / "0.png")
     expect("is a folder of no known class.*tense, calm", classes=("tense", "calm"))
     expect("train has no pictures of happy", classes=(*CLASSES, "happy"))
-    expect("2 to 256 different names", classes=("calm", "calm", "tense"))
+    expect("a name twice.*2 to 127 different names", classes=("calm", "calm", "tense"))
+    expect("has 1 names.*2 to 127 different names", classes=("calm",))
+    # 127, the most that an int8 label can tell apart, are refused only because there are no pictures of them
+    expect("train has no pictures of 0, 1, ", classes=(*CLASSES, *map(str, range(124))))
+    expect("has 128 names.*2 to 127 different names", classes=(*CLASSES, *map(str, range(125))))
     expect("is no name of a folder", classes=("calm", "../calm"))
     picture = source / "val" / "calm" / "0.png"
     whole = picture.read_bytes()

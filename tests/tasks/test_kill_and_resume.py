@@ -1,5 +1,6 @@
 """A chain that is killed (SIGKILL) in each of its phases, and resumed, gives the same logits bit for bit."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -58,7 +59,18 @@ def test_killed_in_each_phase(data_directory: Path, tmp_path: Path) -> None:
     kill_when(start(data_directory, pieces), pieces, "attention/*.partial/checkpoints/last.ckpt")
     kill_when(start(data_directory, pieces), pieces, "clustering/*.partial")
     kill_when(start(data_directory, pieces), pieces, "predictor/*.partial/checkpoints/last.ckpt")
+    kill_when(start(data_directory, pieces), pieces, "predictor/*.partial/weights.safetensors")  # before the test
     assert not list(pieces.glob("synthetic/*/*/*/summary.json"))  # nothing passes for finished
     finish(start(data_directory, pieces))
     finish(start(data_directory, whole))
     assert logits(pieces) == logits(whole)
+    for phase in ("attention", "predictor"):  # the second start went on; starting over would give the same logits
+        assert first_epoch(whole, phase, version=0) == 0
+        assert first_epoch(pieces, phase, version=1) > 0
+
+
+def first_epoch(outputs: Path, phase: str, version: int) -> int:
+    """The first epoch that a start of a phase trained, by its log."""
+    (path,) = outputs.glob(f"synthetic/*/*/*/logs/{phase}/version_{version}/metrics.csv")
+    with path.open() as file:
+        return min(int(row["epoch"]) for row in csv.DictReader(file))

@@ -45,3 +45,23 @@ def test_the_cpu_s_training():
     assert isinstance(cpu.optimizer([torch.nn.Parameter(torch.zeros(2))]), torch.optim.AdamW)
     assert (cpu.epochs, cpu.precision, cpu.channels_last, cpu.tta) == (20, "bf16-mixed", True, "flip")
     assert cpu.input_size((48, 40)) == (48, 40)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("recipe.epochs=ten", "recipe.epochs"),
+        ("recipe.batch_size=1.5", "recipe.batch_size"),
+        ("recipe.channels_last=maybe", "recipe.channels_last"),
+        ("+recipe.other=1", "recipe.other"),
+        ("~recipe.label_smoothing", "recipe.label_smoothing"),
+        ("recipe.augmentation.flip=2", "recipe.augmentation.flip"),
+        ("recipe.augmentation.scale=[1.1,0.9]", "recipe.augmentation.scale"),
+        ("recipe.augmentation.rotate=far", "recipe.augmentation.rotate"),
+        ("recipe.optimizer.lr=-1", "recipe.optimizer"),
+        ("recipe.optimizer._target_=torch.optim.Nothing", "recipe.optimizer"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(override, key):
+    with pytest.raises(UserError, match=key.replace(".", r"\.")):
+        recipe(override)

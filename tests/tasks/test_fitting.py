@@ -1,0 +1,54 @@
+"""What is kept while training."""
+
+import shutil
+
+import torch
+from composing import small
+
+from fer_perturb.open_data import open_data
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.fitting import Checkpoint, fit
+
+
+def task_and_data(config):
+    chain = Chain(config, open_data(config), lambda phase: None)
+    return chain.predictor(None), chain.data
+
+
+def run(config, directory):
+    task, data = task_and_data(config)
+    return fit(task, data, config=config.trainer, directory=directory, logger=None)
+
+
+def test_the_last_epoch_is_kept_even_when_it_is_not_the_best(data_directory, tmp_path):
+    overrides = ["scheme=baseline", "recipe.epochs=3", "recipe.optimizer.lr=1e-12"]  # at which nothing is learnt
+    for seed in range(10):
+        directory = tmp_path / str(seed)
+        record = run(small(data_directory, tmp_path, *overrides, f"seed={seed}"), directory)
+        if record["best_epoch"] < 2:
+            break
+    assert record["best_epoch"] < 2
+    assert torch.load(directory / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == record["best_epoch"]
+    assert torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 2
+    assert record["images"] == 3 * 3 * 32
+
+
+def test_the_best_score_survives_a_move(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=baseline", "recipe.epochs=2", "recipe.optimizer.lr=1e-12")
+    run(config, tmp_path / "here")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    state = torch.load(tmp_path / "there" / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (stored,) = [value for key, value in state.items() if "val/accuracy" in key]
+    best = Checkpoint(tmp_path / "there" / "checkpoints", filename="best", monitor="val/accuracy", mode="max")
+    best.load_state_dict(stored)
+    assert best.best_model_score == stored["best_model_score"]
+    assert best.best_model_path == str(tmp_path / "there" / "checkpoints" / "best.ckpt")
+    assert list(best.best_k_models) == [best.best_model_path]
+
+
+def test_training_goes_on_where_it_stopped(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=baseline", "recipe.epochs=2")
+    first = run(config, tmp_path)
+    again = run(config, tmp_path)  # nothing is left to do
+    assert again["best_epoch"] == first["best_epoch"]
+    assert again["seconds"] > first["seconds"] / 2  # what the first piece took is counted

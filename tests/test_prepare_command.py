@@ -1,0 +1,119 @@
+"""python -m fer_perturb.prepare as people use it: a folder of their own faces, and what goes wrong with one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from composing import composed
+from small_fer2013 import encode, textures
+
+from fer_perturb.data.packed import load_packed
+from fer_perturb.errors import UserError
+from fer_perturb.prepare import prepare
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ("dataset=folder", "dataset.name=mine")
+CLASSES = "classes=[2,tense]"  # Hydra reads the first as a number
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """Pictures of 20x24 pixels in two classes: 3 of each to train on, 1 of each in val and test."""
+    images = iter(textures(10, 0, (24, 20)))
+    for split, count in (("train", 3), ("val", 1), ("test", 1)):
+        for name in ("2", "tense"):
+            folder = tmp_path / "faces" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                (folder / f"{number}.jpg").write_bytes(encode(next(images)))
+    return tmp_path / "faces"
+
+
+def command(*arguments: str, cwd: Path) -> tuple[int, str]:
+    """The exit status, and all that was shown."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "fer_perturb.prepare", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "Traceback" not in shown.stdout + shown.stderr
+    return shown.returncode, shown.stdout + shown.stderr
+
+
+def test_a_folder_is_prepared(faces: Path, tmp_path: Path) -> None:
+    status, shown = command(*FOLDER, CLASSES, "source=faces", cwd=tmp_path)
+    assert status == 0, shown
+    root = Path("data", "mine")
+    assert f"Ready: {root}" in shown
+    assert "distinct images" in shown  # of the audit
+    data = load_packed(tmp_path / root)
+    assert data.name == "mine"
+    assert data.classes == ("2", "tense")
+    assert data.image_size == (24, 20)
+    assert {split: np.bincount(packed.labels).tolist() for split, packed in data.splits.items()} == {
+        "train": [3, 3],
+        "val": [1, 1],
+        "test": [1, 1],
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {"faces", "data"}  # no log files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((*FOLDER, CLASSES, "source=nowhere"), ("source=nowhere does not exist", "train/<class>/<picture>")),
+        (("dataset=fer2013",), ("source= is missing", "python -m fer_perturb.prepare dataset=fer2013 source=PATH")),
+        ((*FOLDER, "source=faces"), ("classes= is missing", "classes=[calm,tense]")),
+        ((*FOLDER, CLASSES, "source=faces", "dataset.resize=true"), ("dataset.resize=True", "[height, width]")),
+    ],
+    ids=["missing source", "no source", "no classes", "resize"],
+)
+def test_errors_say_what_to_do(
+    arguments: tuple[str, ...], expected: tuple[str, ...], faces: Path, tmp_path: Path
+) -> None:
+    status, shown = command(*arguments, cwd=tmp_path)
+    assert status == 2
+    for words in ("Error: ", *expected):
+        assert words in shown
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_truncated_jpeg_is_named(faces: Path, tmp_path: Path) -> None:
+    picture = faces / "train" / "tense" / "1.jpg"
+    picture.write_bytes(picture.read_bytes()[:-50])
+    status, shown = command(*FOLDER, CLASSES, "source=faces", cwd=tmp_path)
+    assert status == 2
+    assert f"Error: {picture.relative_to(tmp_path)} is truncated" in shown
+    assert "Fetch it again" in shown
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((*FOLDER, "classes=calm"), r"classes=calm is no list.*classes=\[calm,tense\]"),
+        ((*FOLDER, "classes=3"), r"classes=3 is no list"),
+        ((*FOLDER, CLASSES, "dataset.resize=48"), r"dataset\.resize=48 .*Expected \[height, width\]"),
+        ((*FOLDER, CLASSES, "dataset.resize=[48]"), r"dataset\.resize=\[48\] .*Expected \[height, width\]"),
+        (
+            ("dataset=fer2013", "dataset.resize=[48,48]"),
+            r"dataset\.resize=\[48, 48\] .*fer2013\. Expected true .* or false",
+        ),
+    ],
+    ids=str,
+)
+def test_keys_of_another_kind(arguments: tuple[str, ...], expected: str, faces: Path, tmp_path: Path) -> None:
+    config = composed(*arguments, f"source={faces}", f"paths.data={tmp_path / 'data'}", name="prepare")
+    with pytest.raises(UserError, match=expected):
+        prepare(config)
+    assert not (tmp_path / "data").exists()
+
+
+def test_resize_from_a_config(faces: Path, tmp_path: Path) -> None:
+    config = composed(
+        *FOLDER, CLASSES, "dataset.resize=[16,12]", f"source={faces}", f"paths.data={tmp_path / 'data'}", name="prepare"
+    )
+    assert load_packed(prepare(config)).manifest["source"]["resize"] == [16, 12]
