@@ -158,7 +158,7 @@ def load_packed(root: Path) -> PackedData:
             raise UserError(f"{path} has version {version}, expected {VERSION}. {advice}")
         return PackedData(
             root=root,
-            name=manifest["name"],
+            name=root.name,
             classes=tuple(manifest["classes"]),
             splits={split: _load_split(root, split, manifest) for split in SPLITS},
             manifest=manifest,
