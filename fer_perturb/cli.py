@@ -1,5 +1,6 @@
 """What the entry points share: Hydra, and errors that a person can read."""
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ def entry_point(
         results: list[Result] = []
 
         def job(config: DictConfig) -> None:
+            logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it did not find
             try:
                 results.append(task(config))
             except (UserError, OmegaConfBaseException) as error:

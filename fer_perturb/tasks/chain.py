@@ -101,7 +101,9 @@ class Chain:
         def work(directory: Path) -> dict[str, Any]:
             return self._train(self.attention_classifier(), directory, "attention", None)
 
-        return run_phase(self.cache, "attention", self._attention_content(), work)
+        return run_phase(
+            self.cache, "attention", self._title("Phase 1, attention classifier"), self._attention_content(), work
+        )
 
     def attention_classifier(self) -> AttentionClassifier:
         network = self.network(self.config.attention_model, "attention_model")
@@ -132,7 +134,9 @@ class Chain:
             flops = images * forward_flops(classifier.network, size)
             return {"seconds": time.perf_counter() - started, "flops": flops, **found}
 
-        return run_phase(self.cache, "clustering", self._clustering_content(attention.key), work)
+        return run_phase(
+            self.cache, "clustering", self._title("Phase 2, clustering"), self._clustering_content(attention.key), work
+        )
 
     def frozen(self, attention: PhaseResult) -> AttentionClassifier:
         """Phase 1's classifier as it was trained, in evaluation mode and without gradients."""
@@ -161,7 +165,9 @@ class Chain:
                 task.centres.copy_(start.centres)
             return self._train(task, directory, "predictor", source)
 
-        return run_phase(self.cache, "predictor", self._predictor_content(clustering.key if clustering else None), work)
+        title = self._title("Phase 3, predictor" if self.scheme.masks else "Predictor")
+        task_content = self._predictor_content(clustering.key if clustering else None)
+        return run_phase(self.cache, "predictor", title, task_content, work)
 
     def predictor(self, source: AttentionSource | None) -> Predictor:
         network = self.network(self.config.model, "model")
@@ -179,6 +185,9 @@ class Chain:
             write_predictions(path, data, predict(task, data, trainer), self.recipe.tta)
 
     # what the phases share
+
+    def _title(self, phase: str) -> str:
+        return f"{phase}: {self.scheme.name}, {self.config.model.backbone}, seed {self.seed}"
 
     def network(self, model: DictConfig, key: str) -> torch.nn.Module:
         """A network with weights that depend on the seed alone; UserError if it cannot take these images."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import rich
 from filelock import FileLock
 
 from fer_perturb.files import PARTIAL, link, write_json
@@ -41,8 +42,10 @@ def content_key(content: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def run_phase(cache: Path, name: str, content: dict[str, Any], work: Callable[[Path], dict[str, Any]]) -> PhaseResult:
-    """The finished phase of that content: found, or made by `work`.
+def run_phase(
+    cache: Path, name: str, title: str, content: dict[str, Any], work: Callable[[Path], dict[str, Any]]
+) -> PhaseResult:
+    """The finished phase of that content: found, or made by `work`; `title` tells the person at the terminal.
 
     `work` gets the folder to leave its files in, where an interrupted run's files may lie, and returns the record.
     Of two processes that want the same phase one works and the other waits.
@@ -52,6 +55,7 @@ def run_phase(cache: Path, name: str, content: dict[str, Any], work: Callable[[P
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
         cached = (directory / RECORD).is_file()
+        rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
         if not cached:
             partial = directory.with_name(key + PARTIAL)
             partial.mkdir(exist_ok=True)

@@ -11,9 +11,9 @@ def test_the_same_content_is_found_again(tmp_path):
         (directory / "weights").write_text("w")
         return {"seconds": 1.5}
 
-    first = run_phase(tmp_path, "attention", {"a": 1}, work)
-    again = run_phase(tmp_path, "attention", {"a": 1}, work)
-    other = run_phase(tmp_path, "attention", {"a": 2}, work)
+    first = run_phase(tmp_path, "attention", "Phase 1", {"a": 1}, work)
+    again = run_phase(tmp_path, "attention", "Phase 1", {"a": 1}, work)
+    other = run_phase(tmp_path, "attention", "Phase 1", {"a": 2}, work)
     assert len(calls) == 2
     assert (first.cached, again.cached, other.cached) == (False, True, False)
     assert first.record == again.record == {"seconds": 1.5}
@@ -30,8 +30,8 @@ def test_an_interrupted_phase_goes_on_with_its_files(tmp_path):
         return {"found": (directory / "checkpoint").read_text()}
 
     with pytest.raises(RuntimeError):
-        run_phase(tmp_path, "predictor", {"a": 1}, breaks)
-    result = run_phase(tmp_path, "predictor", {"a": 1}, goes_on)
+        run_phase(tmp_path, "predictor", "Phase 3", {"a": 1}, breaks)
+    result = run_phase(tmp_path, "predictor", "Phase 3", {"a": 1}, goes_on)
     assert not result.cached
     assert result.record == {"found": "half"}
 
@@ -47,7 +47,7 @@ def test_a_run_stands_alone(tmp_path):
         (directory / "predictions" / "x.parquet").write_text("p")
         return {}
 
-    result = run_phase(tmp_path / "cache", "predictor", {}, work)
+    result = run_phase(tmp_path / "cache", "predictor", "Phase 3", {}, work)
     link_into(result, tmp_path / "run")
     for file in result.directory.rglob("*.parquet"):
         file.unlink()
