@@ -24,7 +24,7 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
     run, data = run_directory(config), open_data(config)
     chain = Chain(config, data, show_phase)
     finished = json.loads((run / SUMMARY).read_text()) if (run / SUMMARY).is_file() else None
-    if finished and finished["phases"]["predictor"]["key"] == chain.keys()["predictor"]:
+    if finished and finished["phases"]["predictor"]["key"] == chain.predictor_key():
         print(f"Finished before: {run}")
         return run, finished
     phases = chain.run()

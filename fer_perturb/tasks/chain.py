@@ -234,14 +234,12 @@ class Chain:
 
     # what decides a phase's results
 
-    def keys(self) -> dict[str, str | None]:
-        """The key of each phase's content; None for a phase that this scheme does without."""
-        attention = clustering = None
+    def predictor_key(self) -> str:
+        """The key of what `run()` would leave, known before it runs."""
+        clustering = None
         if self.scheme.masks and self.scheme.attention == "frozen":
-            attention = content_key(self._attention_content())
-            clustering = content_key(self._clustering_content(attention))
-        predictor_key = content_key(self._predictor_content(clustering))
-        return {"attention": attention, "clustering": clustering, "predictor": predictor_key}
+            clustering = content_key(self._clustering_content(content_key(self._attention_content())))
+        return content_key(self._predictor_content(clustering))
 
     def _attention_content(self) -> dict[str, Any]:
         return self._content(attention_classifier.VERSION, self.config.attention_model)

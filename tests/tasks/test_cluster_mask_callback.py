@@ -6,6 +6,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from composing import small
+from probing import clustered
 
 from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
@@ -33,14 +34,7 @@ class Spy(pl.Callback):
 
 def run(data, outputs, *overrides):
     """Two epochs of phase 3 with a spy before and one after the callback."""
-    config = small(data, outputs, *overrides)
-    chain = Chain(config, open_data(config), lambda phase: None)
-    attention = clustering = None
-    if config.scheme.attention == "frozen":
-        attention = chain.train_attention()
-        clustering = chain.cluster(attention)
-    source = chain.attention_source(attention, clustering)
-    task = chain.predictor(source)
+    config, chain, source, task = clustered(data, outputs, *overrides)
     callback, before, after = ClusterMaskCallback(source, chain.data), Spy(), Spy()
     trainer = make_trainer(config.trainer, task.recipe, outputs, None, [before, callback, after])
     trainer.fit(task, chain.data)

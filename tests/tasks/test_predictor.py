@@ -3,25 +3,12 @@
 import pytest
 import torch
 from composing import small
-from torch import nn
+from probing import Probe
 
 from fer_perturb.data.datamodule import in_order
 from fer_perturb.open_data import open_data
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import Chain
-
-
-class Probe(nn.Module):
-    """A network that keeps what it is shown."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-        self.weight = nn.Parameter(torch.zeros(1))
-
-    def forward(self, images):
-        self.seen.append(images.detach().clone())
-        return self.weight * images.flatten(1)[:, :7]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from composing import small
-from torch import nn
+from probing import Probe, clustered
 from torch.nn.functional import max_pool2d
 from torch.utils.data import DataLoader
 
@@ -13,7 +13,6 @@ from fer_perturb.data.datamodule import Batches
 from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.moved import other_image
-from fer_perturb.tasks.attention_clustering import load_clusters
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
@@ -22,19 +21,6 @@ from fer_perturb.tasks.fitting import make_trainer
 STEP = 40  # an image that shows its map: label -1 is this grey value, each next label this much lighter
 FILL = 255
 TRAIN = 256  # images in the drawn dataset
-
-
-class Probe(nn.Module):
-    """A network that keeps what it is shown."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-        self.weight = nn.Parameter(torch.zeros(1))
-
-    def forward(self, images):
-        self.seen.append(images.detach().clone())
-        return self.weight * images.flatten(1)[:, :7]
 
 
 def patchwork(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -196,23 +182,6 @@ def test_as_a_control_images_wear_another_training_image_s_map(build, tmp_path):
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
     return tmp_path_factory.mktemp("outputs")
-
-
-def clustered(data_directory, outputs, *overrides):
-    """Phases 1 and 2, and the predictor as phase 3 starts it."""
-    config = small(data_directory, outputs, *overrides)
-    chain = Chain(config, open_data(config), lambda phase: None)
-    attention = clustering = None
-    if chain.scheme.attention == "frozen":
-        attention = chain.train_attention()
-        clustering = chain.cluster(attention)
-    source = chain.attention_source(attention, clustering)
-    task = chain.predictor(source)
-    if clustering is not None:
-        start = load_clusters(clustering.directory)
-        task.cluster_map.copy_(start.labels)
-        task.centres.copy_(start.centres)
-    return config, chain, source, task
 
 
 @pytest.mark.parametrize(
