@@ -25,7 +25,7 @@ from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import fit, make_trainer
-from fer_perturb.tasks.flops import forward_flops, training_flops
+from fer_perturb.tasks.flops import forward_flops, optimizer_flops, training_flops
 from fer_perturb.tasks.loggers import phase_logger
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.predictions import predict, write_predictions
@@ -223,7 +223,10 @@ class Chain:
         if callback and self.scheme.views == "all":
             versions *= self.scheme.n_clusters + 1
         record["passes"] = record["images"] * versions
-        record["flops"] = record["passes"] * training_flops(task.network, size)
+        per_pass = {size: training_flops(task.network, size) for size in set(task.training_sizes)}
+        record["flops"] = record["passes"] * sum(per_pass[size] for size in task.training_sizes) // self.recipe.epochs
+        steps = record["images"] // self.data.sampler.batch_size
+        record["flops"] += steps * optimizer_flops(task.network, self.recipe.optimizer)
         record["commit"] = commit()
         record["images_per_second"] = record["images"] / record["seconds"]
         if callback and source:

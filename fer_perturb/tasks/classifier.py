@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchmetrics.classification import MulticlassAccuracy
 
 from fer_perturb.data.augment import Augmentation, to_unit
@@ -32,6 +33,7 @@ class Classifier(pl.LightningModule):
         self.network = network
         self.recipe = recipe
         self.seed = seed
+        self.training_sizes = recipe.training_sizes(data.data.image_size)
         self.augmentation = Augmentation(recipe.augmentation, recipe.crop)
         self.register_buffer("mean", torch.tensor(data.mean))
         self.register_buffer("std", torch.tensor(data.std))
@@ -69,6 +71,9 @@ class Classifier(pl.LightningModule):
 
     def train_on(self, images: Tensor, labels: Tensor) -> Tensor:
         """The loss of images (r * B, 1, H, W), r versions of each label's image one batch after another."""
+        height, width = self.training_sizes[self.current_epoch]
+        if images.shape[-2:] != (height, width):
+            images = interpolate(images, size=(height, width), mode="bilinear", antialias=True)
         loss: Tensor = self.loss(self(images), labels.repeat(len(images) // len(labels)))
         self.log("train/loss", loss, prog_bar=True, batch_size=len(labels))
         return loss

@@ -1,6 +1,7 @@
 """Floating-point operations of training, counted by torch."""
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -15,6 +16,17 @@ def training_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
 def forward_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
     """Operations (2 x multiply-adds) of one image's forward pass."""
     return _count(network, input_size, train=False)
+
+
+def optimizer_flops(network: nn.Module, optimizer: Callable[..., torch.optim.Optimizer]) -> int:
+    """Matrix products of one step of `optimizer`, made from the parameters: none but for Muon and its like."""
+    shadow = copy.deepcopy(network).cpu().requires_grad_(True)
+    step = optimizer(shadow.parameters())
+    for weights in shadow.parameters():
+        weights.grad = torch.ones_like(weights)
+    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
+        step.step()
+    return int(counter.get_total_flops())
 
 
 def _count(network: nn.Module, input_size: tuple[int, int], train: bool) -> int:

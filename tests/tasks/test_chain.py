@@ -119,3 +119,25 @@ def test_schemes_share_initial_weights_and_augmented_images(data_directory: Path
         seen.append((next(task.network.parameters()), images))
     assert torch.equal(seen[0][0], seen[1][0])
     assert torch.equal(seen[0][1], seen[1][1])
+
+
+def test_growing_pictures_cost_less_and_are_tested_whole(data_directory: Path, tmp_path: Path) -> None:
+    seen: list[tuple[bool, int]] = []
+
+    def watch(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, torch.nn.Conv2d) and module.in_channels == 1 and inputs[0].device.type != "meta":
+            seen.append((module.training, inputs[0].shape[-1]))
+
+    growing = ("scheme=baseline", "recipe.epochs=4", "recipe.grow_from=40")
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(watch)
+    try:
+        _, grown = train(small(data_directory, tmp_path, *growing))
+    finally:
+        handle.remove()
+    trained = [side for training, side in seen if training]
+    assert trained[:12] == [40] * 9 + [48] * 3
+    assert {side for training, side in seen if not training} == {48}
+
+    _, whole = train(small(data_directory, tmp_path, *growing, "recipe.grow_from=null"))
+    share = grown["phases"]["predictor"]["flops"] / whole["phases"]["predictor"]["flops"]
+    assert 0.7 < share < 0.85  # three of four epochs at about (40 / 48)^2 = 0.69

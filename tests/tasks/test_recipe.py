@@ -16,6 +16,8 @@ def recipe(*overrides):
         ("recipe.tta=twenty", "recipe.tta"),
         ("recipe.tta=ten", "recipe.crop"),
         ("recipe.crop=50", "recipe.crop"),
+        ("recipe.grow_from=48", "recipe.grow_from"),
+        ("recipe.grow_from=0", "recipe.grow_from"),
         ("recipe.epochs=0", "recipe.epochs"),
         ("recipe.batch_size=0", "recipe.batch_size"),
     ],
@@ -65,3 +67,13 @@ def test_the_cpu_s_training():
 def test_a_value_of_another_kind_is_named(override, key):
     with pytest.raises(UserError, match=key.replace(".", r"\.")):
         recipe(override)
+
+
+def test_small_pictures_first():
+    sizes = recipe("recipe.grow_from=32", "recipe.epochs=8").training_sizes((48, 48))
+    assert sizes == [(32, 32)] * 3 + [(40, 40)] * 3 + [(48, 48)] * 2
+    assert recipe("recipe.epochs=3").training_sizes((48, 48)) == [(48, 48)] * 3
+    assert recipe("recipe.grow_from=30", "recipe.epochs=1").training_sizes((48, 60)) == [(48, 60)]
+    assert recipe("recipe.grow_from=24", "recipe.epochs=4").training_sizes((48, 60))[0] == (24, 30)
+    cropped = recipe("recipe=paper", "recipe.grow_from=32", "recipe.epochs=4").training_sizes((48, 48))
+    assert cropped == [(32, 32)] * 3 + [(40, 40)]
