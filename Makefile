@@ -1,9 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv/.peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train test lint clean
+.PHONY: help setup demo data train test lint bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +34,13 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(PEERS) ## speed and memory beside their peers, into docs/benchmarks.md: make bench ROWS="start memory" DEVICE=cuda
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(if $(DEVICE),--device $(DEVICE)) $(if $(ROWS),--rows $(ROWS))
+
+$(PEERS): $(READY)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[bench]' && touch $@ || \
+	  echo "Not all peers can be installed; their rows will say so."
 
 clean: ## remove what was built (not data, not outputs)
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -1,9 +1,11 @@
-"""Augmentation of whole batches on the training device, drawn per image (kornia)."""
+"""Augmentation of whole batches on the training device, drawn per image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import grid_sample
 
 from fer_perturb.data.crops import five_crops
 from fer_perturb.errors import UserError
@@ -20,11 +22,11 @@ class AugmentationSettings:
     shift: float
     """Largest shift, as a share of the side."""
     scale: tuple[float, float]
-    """Range of the scale."""
+    """Range of the scale, the same for both sides."""
     rotate: float
     """Largest rotation, in degrees."""
     light: float
-    """Probability of the change of brightness and contrast."""
+    """Probability of the change of brightness, and, drawn apart, of that of contrast."""
     brightness: float
     """Largest change of the brightness: grey values in [0, 1] are moved by at most this."""
     contrast: float
@@ -45,43 +47,18 @@ class AugmentationSettings:
 
 
 class Augmentation(nn.Module):
-    """Flip, crop with shift and scale, rotation, brightness and contrast, five crops, random erasing.
+    """Flip, then shift, scale and rotation, then brightness and contrast, then five crops, then random erasing.
 
-    All draws come from torch's global random stream, in the same order and number whether or not
-    label maps go along: two schemes with the same seed see the same augmented images.
+    Each change is drawn for each image (erasing: for each crop). The numbers come from torch's global random stream
+    on the images' device, equally many in the same order whatever the settings and whether or not label maps go
+    along: two schemes with the same seed see the same augmented images. The host never waits for a value. There is
+    no matrix product, which autocast would round so far that shifts were wrong by tenths of a pixel.
     """
 
     def __init__(self, settings: AugmentationSettings, crop: int | None) -> None:
         super().__init__()
-        from kornia.augmentation import (  # slow to import
-            AugmentationSequential,
-            RandomAffine,
-            RandomBrightness,
-            RandomContrast,
-            RandomErasing,
-            RandomHorizontalFlip,
-        )
-        from kornia.constants import DataKey, Resample, SamplePadding
-
+        self.settings = settings
         self.crop = crop
-        self.geometry = AugmentationSequential(
-            RandomHorizontalFlip(p=settings.flip),
-            RandomAffine(
-                degrees=settings.rotate,
-                translate=(settings.shift, settings.shift),
-                scale=tuple(settings.scale),
-                p=settings.affine,
-                padding_mode="border",  # what comes in from outside continues the image, not a black frame
-            ),
-            data_keys=["input"],
-            extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "padding_mode": SamplePadding.ZEROS}},
-        )
-        self.light = AugmentationSequential(
-            RandomBrightness((1 - settings.brightness, 1 + settings.brightness), p=settings.light),
-            RandomContrast((1 - settings.contrast, 1 + settings.contrast), p=settings.light),
-            data_keys=["input"],
-        )
-        self.erase = RandomErasing(scale=tuple(settings.erase_area), p=settings.erase)
 
     @torch.no_grad()
     def forward(self, images: Tensor, planes: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -89,20 +66,80 @@ class Augmentation(nn.Module):
 
         images: uint8 (B, 1, H, W). planes: float32 (B, 1, H, W) that are flipped, shifted, scaled, rotated and
         cropped with their images, by nearest neighbour, 0 outside.
-        Returns images float32 in [0, 1] and planes, (B, 1, H, W) or, with crops, (5 * B, 1, crop, crop).
+        Returns images float32 in [0, 1] and planes, (B, 1, H, W) or, with crops, (5 * B, 1, crop, crop). An image
+        for which nothing is drawn keeps its grey values exactly.
         """
-        warped = to_unit(images)
-        if planes is None:
-            warped = self.geometry(warped, data_keys=["input"])
-        else:
-            warped, planes = self.geometry(warped, planes, data_keys=["input", "mask"])
-        warped = self.light(warped)
+        settings = self.settings
+        draws = torch.rand(10, len(images), 1, 1, 1, device=images.device)
+        flip, affine, angle, scale, right, down, brighter, brightness, harder, contrast = draws
+        flipped, moved = flip < settings.flip, affine < settings.affine
+        grid = sampling_grid(
+            images.shape[-2:],
+            angle=torch.deg2rad(uniform(angle, -settings.rotate, settings.rotate)),
+            scale=uniform(scale, *settings.scale),
+            right=uniform(right, -settings.shift, settings.shift),
+            down=uniform(down, -settings.shift, settings.shift),
+        )
+        # what comes in from outside continues the image, not a black frame
+        warped = warp(to_unit(images), flipped, moved, grid, mode="bilinear", padding="border")
+        planes = None if planes is None else warp(planes, flipped, moved, grid, mode="nearest", padding="zeros")
+        added = (brighter < settings.light) * uniform(brightness, -settings.brightness, settings.brightness)
+        factor = 1 + (harder < settings.light) * uniform(contrast, -settings.contrast, settings.contrast)
+        warped = ((warped + added).clamp(0, 1) * factor).clamp(0, 1)
         if self.crop is not None:
             warped = five_crops(warped, self.crop)
             planes = None if planes is None else five_crops(planes, self.crop)
-        return self.erase(warped), planes
+        return erase(warped, settings.erase, settings.erase_area), planes
 
 
 def to_unit(images: Tensor) -> Tensor:
     """uint8 grey values as float32 in [0, 1]."""
     return images.float() / 255
+
+
+def uniform(draws: Tensor, low: float, high: float) -> Tensor:
+    """Numbers uniform in [0, 1) -> uniform in [low, high)."""
+    return low + (high - low) * draws
+
+
+def sampling_grid(size: Sequence[int], angle: Tensor, scale: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """Where in the image each pixel of the warped image comes from, for `grid_sample` with align_corners=False.
+
+    The image is turned clockwise about its centre by `angle` (radians), made `scale` times as large, and then moved
+    by `right` and `down` (shares of the width and height); all are (B, 1, 1, 1). size: (H, W).
+    Returns (B, H, W, 2) in -1..1 from edge to edge.
+    """
+    height, width = size
+    x = torch.arange(width, device=angle.device) - (width - 1) / 2 - width * right  # from the centre, in pixels
+    y = torch.arange(height, device=angle.device)[:, None] - (height - 1) / 2 - height * down
+    cos, sin = angle.cos() / scale, angle.sin() / scale
+    from_x, from_y = cos * x + sin * y, cos * y - sin * x  # the way back: turned the other way, divided by the scale
+    return torch.stack([from_x * (2 / width), from_y * (2 / height)]).squeeze(2).movedim(0, -1)
+
+
+def warp(images: Tensor, flipped: Tensor, moved: Tensor, grid: Tensor, mode: str, padding: str) -> Tensor:
+    """Mirrors the images (B, 1, H, W) that are `flipped`, and samples at `grid` those that are `moved`.
+
+    flipped and moved: bool (B, 1, 1, 1). The others stay as they are, to the bit.
+    """
+    images = torch.where(flipped, images.flip(-1), images)
+    sampled = grid_sample(images, grid, mode=mode, padding_mode=padding, align_corners=False)
+    return torch.where(moved, sampled, images)
+
+
+def erase(images: Tensor, probability: float, area: tuple[float, float]) -> Tensor:
+    """Sets a random rectangle in each image (B, 1, H, W) to 0 with `probability` (random erasing; Zhong et al. 2020).
+
+    Its area is a uniform share of the image in `area`, its height 0.3 to 3.3 times its width (as often below 1 as
+    above); it lies inside the image, and is cut to the image's height or width where it would be larger.
+    """
+    height, width = images.shape[-2:]
+    drawn, share, shape, left, top = torch.rand(5, len(images), 1, 1, 1, device=images.device)
+    ratio = torch.where(shape < 0.5, uniform(2 * shape, 0.3, 1.0), uniform(2 * shape - 1, 1.0, 3.3))
+    pixels = uniform(share, *area) * (height * width)
+    tall = (pixels * ratio).sqrt().round().clamp(1, height)
+    wide = (pixels / ratio).sqrt().round().clamp(1, width)
+    y = torch.arange(height, device=images.device)[:, None] - (top * (height - tall + 1)).floor()
+    x = torch.arange(width, device=images.device) - (left * (width - wide + 1)).floor()
+    inside = (y >= 0) & (y < tall) & (x >= 0) & (x < wide)
+    return torch.where(inside & (drawn < probability), 0.0, images)

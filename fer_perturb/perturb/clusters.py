@@ -124,10 +124,15 @@ def cluster_maps_per_image(attention: Tensor, settings: ClusterSettings, centres
             attention_weight=settings.attention_weight,
             floor=settings.floor,
         )
-        permitted = most_attended(maps, settings.top_share)  # (b, M)
-        points = points.gather(1, permitted[..., None].expand(-1, -1, 3))
-        found, _, _ = batched_kmeans(points, centres, iterations=settings.iterations)
-        labels[low : low + CHUNK].flatten(1).scatter_(1, permitted, found.to(torch.int8))
+        flat = labels[low : low + CHUNK].flatten(1)
+        if settings.top_share == 1:
+            found, _, _ = batched_kmeans(points, centres, iterations=settings.iterations)
+            flat.copy_(found)
+        else:
+            permitted = most_attended(maps, settings.top_share)  # (b, M)
+            points = points.mT.gather(2, permitted[:, None].expand(-1, 3, -1)).mT
+            found, _, _ = batched_kmeans(points, centres, iterations=settings.iterations)
+            flat.scatter_(1, permitted, found.to(torch.int8))
     return labels
 
 

@@ -23,7 +23,8 @@ def pixel_features(attention: Tensor, *, position_weight: float, attention_weigh
 
     Returns:
         (..., H*W, 3) float32 in [0, lambda] x [0, lambda] x [0, alpha]: column, row, attention of each pixel,
-        row by row. A constant map has S = 0 everywhere: position alone is left. So has a side of one pixel.
+        row by row; in memory it is three planes, as `batched_kmeans` wants them. A constant map has S = 0
+        everywhere: position alone is left. So has a side of one pixel.
 
     Raises:
         ValueError: the map has no pixel, or holds NaN, infinity, or values too far apart for float32.
@@ -35,7 +36,8 @@ def pixel_features(attention: Tensor, *, position_weight: float, attention_weigh
     columns = torch.linspace(0, position_weight, width, dtype=torch.float32, device=attention.device)
     s = _min_max(attention.detach().float())
     s = attention_weight * s.masked_fill(s < floor, 0.0)
-    return torch.stack((columns.expand_as(s), rows.expand_as(s), s), dim=-1).flatten(-3, -2)
+    planes = torch.stack((columns.expand_as(s), rows.expand_as(s), s), dim=-3)
+    return planes.flatten(-2).mT
 
 
 def most_attended(attention: Tensor, top_share: float) -> Tensor:

@@ -1,9 +1,9 @@
 """Cluster maps go through the same warp as their images, and what comes in from outside is never masked.
 
-kornia warps float images and fills with 0 what it draws from outside. A map is therefore sent as label + 1, with
+torch warps float images and fills with 0 what it draws from outside. A map is therefore sent as label + 1, with
 nearest-neighbour sampling, so that 0 means outside and comes back as -1:
 
-    warped, field = augmentation(images, encode(labels))  # data_keys=["input", "mask"]
+    warped, field = augmentation(images, encode(labels))
     labels = decode(field)
 """
 

@@ -21,7 +21,7 @@ from fer_perturb.tasks.attention_source import AttentionSum, first_batch_attenti
 from fer_perturb.tasks.scheme import Scheme
 from fer_perturb.tasks.seeds import derive
 
-VERSION = 1  # raise it when the phase's result changes: stored results of older versions are not used again
+VERSION = 2  # raise it when the phase's result changes: stored results of older versions are not used again
 
 
 class AttentionClustering(pl.LightningModule):
@@ -69,20 +69,24 @@ class AttentionClustering(pl.LightningModule):
 
     def on_predict_end(self) -> None:
         if self.scheme.scope != "batch":
-            self.attention = self.sum.mean()
+            self.attention = self.sum.mean().to(self.device)
         if isinstance(self.sum.rows, np.memmap):
             self.sum.rows.flush()
         self.result = cluster(self.attention, self.scheme, seed=derive(self.seed, "clusters"))
-        write_npy(self.directory / "attention.npy", self.attention.numpy())
+        write_npy(self.directory / "attention.npy", self.attention.cpu().numpy())
         save_clusters(self.directory, self.result)
 
 
 def cluster(
     attention: Tensor, scheme: Scheme, seed: int, start: Tensor | None = None, reference: Tensor | None = None
 ) -> ClusterMap:
-    """`perturb.clusters.cluster_map` for people: UserError where the attention (H, W) cannot be clustered so."""
+    """`perturb.clusters.cluster_map` for people: UserError where the attention (H, W) cannot be clustered so.
+
+    It is clustered on its own device; the result lies on the CPU.
+    """
     try:
-        return cluster_map(attention, scheme.clusters, seed=seed, start=start, reference=reference)
+        found = cluster_map(attention, scheme.clusters, seed=seed, start=start, reference=reference)
+        return ClusterMap(found.labels.cpu(), found.centres.cpu(), found.inertia)
     except ValueError as error:
         raise UserError(
             f"The attention cannot be clustered: {error}. Change scheme.n_clusters or scheme.top_share, or, where the "

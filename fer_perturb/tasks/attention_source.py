@@ -73,7 +73,7 @@ def first_batch_attention(classifier: Classifier, augmenter: Classifier, data: F
     with isolate_rng():
         torch.manual_seed(derive(augmenter.seed, "step", epoch, 0, 0))
         augmented, _ = augmenter.augmentation(images)
-    return classifier.attention(augmented).float().sum(dim=0).cpu()
+    return classifier.attention(augmented).float().sum(dim=0)
 
 
 @contextmanager

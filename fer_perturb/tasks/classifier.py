@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from fer_perturb.data.augment import Augmentation, to_unit
 from fer_perturb.data.crops import TestTimeAugmentation, test_time_crops
 from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.errors import UserError
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.seeds import derive
@@ -75,7 +76,7 @@ class Classifier(pl.LightningModule):
         if images.shape[-2:] != (height, width):
             images = interpolate(images, size=(height, width), mode="bilinear", antialias=True)
         loss: Tensor = self.loss(self(images), labels.repeat(len(images) // len(labels)))
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(labels))
+        self.log("train/loss", loss, batch_size=len(labels))  # in the bar: fitting.Bar
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -112,7 +113,13 @@ class Classifier(pl.LightningModule):
         partial: Any = self.recipe.scheduler
         if self.steps_per_batch:
             steps = int(self.trainer.estimated_stepping_batches)
-            return [optimizer], [{"scheduler": partial(optimizer, total_steps=steps), "interval": "step"}]
+            try:
+                return [optimizer], [{"scheduler": partial(optimizer, total_steps=steps), "interval": "step"}]
+            except ZeroDivisionError as error:  # torch's own, where the rise has no step
+                raise UserError(
+                    f"recipe.scheduler: a cycle of {steps} steps in all leaves no step for the rise of the learning "
+                    "rate; train longer (recipe.epochs), or raise recipe.scheduler.pct_start."
+                ) from error
         return [optimizer], [{"scheduler": partial(optimizer), "interval": "epoch", "monitor": MONITOR}]
 
     @property

@@ -65,7 +65,7 @@ class ClusterMaskCallback(pl.Callback):
         if resumed and scheme.scope == "image" and self.source.frozen is not None:
             self.update_image_maps(trainer, predictor, None)  # the maps of the epoch before
         result = cluster(
-            attention,
+            attention.to(predictor.device),
             scheme,
             seed=derive(predictor.seed, "clusters", epoch),
             start=centres if scheme.init == "previous" else None,
@@ -118,17 +118,17 @@ class ClusterMaskCallback(pl.Callback):
         settings, size = predictor.scheme.clusters, self.data.data.image_size
         quiet = not trainer.progress_bar_callback
         n = len(self.data.data.splits["train"])
-        train = torch.empty((n, *size), dtype=torch.int8)
+        train = torch.empty((n, *size), dtype=torch.int8, device=predictor.device)
         for start in tqdm(range(0, n, CHUNK), "Clusters of each image", leave=False, disable=quiet):
             chunk = slice(start, start + CHUNK)
             attention = self.source.stored_rows(chunk) if rows is None else rows[chunk].float()
-            train[chunk] = cluster_maps_per_image(attention.to(predictor.device), settings, predictor.centres).cpu()
+            train[chunk] = cluster_maps_per_image(attention.to(predictor.device), settings, predictor.centres)
         val = [
             cluster_maps_per_image(
                 self.source.classifier(predictor).attention(to_unit(batch["image"].to(predictor.device))),
                 settings,
                 predictor.centres,
-            ).cpu()
+            )
             for batch in tqdm(self.data.in_order("val"), "Clusters of val", leave=False, disable=quiet)
         ]
         before = predictor.image_maps.get("train")

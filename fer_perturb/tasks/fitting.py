@@ -60,6 +60,15 @@ class Checkpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **moved, "best_k_models": scores, "dirpath": self.dirpath})
 
 
+class Bar(TQDMProgressBar):
+    """Lightning's, with the loss of the last drawn step: `log(prog_bar=True)` would wait for it in each step."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        loss = trainer.callback_metrics.get("train/loss")
+        shown = {} if loss is None else {"train/loss": f"{float(loss):.3f}"}
+        return {**super().get_metrics(trainer, pl_module), **shown}
+
+
 def make_trainer(
     config: DictConfig,
     recipe: Recipe,
@@ -71,7 +80,7 @@ def make_trainer(
 
     Raises UserError for settings that cannot work here, such as a GPU where there is none.
     """
-    bar: list[pl.Callback] = [TQDMProgressBar(refresh_rate=10)] if config.enable_progress_bar else []
+    bar: list[pl.Callback] = [Bar(refresh_rate=10)] if config.enable_progress_bar else []
     try:
         trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
     except (TypeError, ValueError, MisconfigurationException) as error:

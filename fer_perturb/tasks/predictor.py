@@ -16,7 +16,7 @@ from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.scheme import Scheme
 
-VERSION = 1  # raise it when the phase's result changes: stored results of older versions are not used again
+VERSION = 2  # raise it when the phase's result changes: stored results of older versions are not used again
 
 
 class Predictor(Classifier):
@@ -25,7 +25,8 @@ class Predictor(Classifier):
     `cluster_map`, int8 (H, W), is the map of `scope=batch` (in the frame of the network's input) or
     `scope=dataset` (in the image's frame); `centres`, float32 (n, 3), are the centres that belong to it. Both are
     set by ClusterMaskCallback and stored in checkpoints. With `scope=image`, `image_maps["train"]` and
-    `image_maps["val"]`, int8 (N, H, W), hold each image's map; they follow from `centres` and are not stored.
+    `image_maps["val"]`, int8 (N, H, W) on the predictor's device, hold each image's map; they follow from `centres`
+    and are not stored.
     """
 
     cluster_map: Tensor
@@ -65,7 +66,7 @@ class Predictor(Classifier):
         if self.scheme.views == "all":
             views = all_views(images, labels, n, self.fill).flatten(0, 1)
         else:
-            choice = torch.randint(n + 1, (len(images),)).to(images.device)
+            choice = torch.randint(n + 1, (len(images),), device=images.device)
             views = sample_views(images, labels, choice, self.fill)
         return self.train_on(views, batch["label"])
 
@@ -78,7 +79,7 @@ class Predictor(Classifier):
         if self.scheme.scope != "image":
             return self.placed_map().expand(len(index), -1, -1)
         rows = other_image(index, self.n_train) if self.scheme.moved else index
-        return self.image_maps["train"][rows.cpu()].to(self.device)
+        return self.image_maps["train"][rows]
 
     def evaluate(self, batch: Batch, tta: TestTimeAugmentation) -> Tensor:
         if not self.scheme.masks:
@@ -104,7 +105,7 @@ class Predictor(Classifier):
         if self.scheme.moved:  # a training image's map, not another test image's
             attention = self._source.stored_rows(other_image(index.cpu(), self.n_train)).to(self.device)
         elif self.trainer.state.fn == TrainerFn.FITTING:
-            return self.image_maps["val"][index.cpu()].to(self.device)
+            return self.image_maps["val"][index]
         else:
             attention = self._source.classifier(self).attention(to_unit(images))
         return cluster_maps_per_image(attention, self.scheme.clusters, self.centres)

@@ -15,7 +15,7 @@ from fer_perturb.files import write_json, write_text
 NOT_CONTENT = {"logger", "paths"}  # where a run is written and shown does not change what it finds
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
 PACKAGES = (
-    *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "kornia", "hydra-core", "numpy", "scipy"),
+    *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "hydra-core", "numpy", "scipy"),
     *("faiss-gpu", "faiss-cpu"),
 )
 

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from fer_perturb.data.datamodule import FaceDataModule, ShuffledBatches, grey_statistics
+from fer_perturb.data.datamodule import Batches, FaceDataModule, ResidentBatches, ShuffledBatches, grey_statistics
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.errors import UserError
 
@@ -62,6 +65,63 @@ def test_the_first_batch_is_the_one_that_training_starts_with(module):
 def test_evaluation_sees_each_image_once_in_order(module):
     rows = torch.cat([batch["index"] for batch in module.in_order("test")])
     assert rows.tolist() == list(range(64))
+
+
+def test_a_resident_split_gives_the_same_batches(module):
+    split = module.data.splits["train"]
+    resident = ResidentBatches(split, torch.device("cpu"))
+    for rows in module.sampler:
+        mapped, batch = Batches(split)[rows], resident[rows]
+        assert mapped.keys() == batch.keys()
+        for key, value in mapped.items():
+            assert batch[key].dtype == value.dtype
+            assert torch.equal(batch[key], value)
+
+
+class CopiesTo(TorchDispatchMode):
+    """The sizes of all tensors that are copied to a kind of device from another."""
+
+    def __init__(self, device):
+        super().__init__()
+        self.device = device
+        self.sizes = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        copies = func._overloadpacket in (torch.ops.aten._to_copy, torch.ops.aten.copy_)
+        if copies and out.device.type == self.device and any(x.device != out.device for x in args[:2]):
+            self.sizes.append(out.numel())
+        return out
+
+
+def on(device, data):
+    """A data module whose trainer trains on `device`."""
+    module = FaceDataModule(data, batch_size=48, seed=3, clean=False)
+    module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)))
+    return module
+
+
+def test_another_device_gets_a_split_once_and_then_rows_alone(module):
+    elsewhere = on("meta", module.data)  # a device without numbers stands for the GPU
+    train, val = (len(module.data.splits[split]) for split in ("train", "val"))
+    with CopiesTo("meta") as copies:
+        loaders = (elsewhere.train_dataloader(), elsewhere.val_dataloader())
+        assert sorted(copies.sizes) == sorted([train * 48 * 48, train, val * 48 * 48, val])
+        copies.sizes.clear()
+        for _ in range(2):
+            batches = [batch for loader in loaders for batch in loader]
+            batches += [elsewhere.first_batch(1), *elsewhere.in_order("val")]
+        assert copies.sizes == 2 * ([48] * (train // 48) + [val] + [48] + [val])
+    assert {value.device.type for batch in batches for value in batch.values()} == {"meta"}
+    assert batches[0]["image"].shape == (48, 1, 48, 48)
+    assert (batches[0]["image"].dtype, batches[0]["label"].dtype) == (torch.uint8, torch.int64)
+
+
+def test_a_cpu_reads_from_the_memory_map(module):
+    for here in (on("cpu", module.data), module):  # and so does who has no trainer
+        assert isinstance(here.train_dataloader().dataset, Batches)
+        assert isinstance(here.val_dataloader().dataset, Batches)
+        assert not here.resident
 
 
 def test_clean_data_with_nothing_left_to_train_on(tmp_path):

@@ -1,11 +1,9 @@
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kornia.augmentation import AugmentationSequential, RandomAffine, RandomHorizontalFlip
-from kornia.constants import Resample
 from torch.nn.functional import max_pool2d
 
-from fer_perturb.data.augment import Augmentation, AugmentationSettings
+from fer_perturb.data.augment import Augmentation, AugmentationSettings, sampling_grid, warp
 from fer_perturb.perturb.frames import decode, encode
 
 
@@ -30,6 +28,11 @@ def test_one_map_for_all_images():
     assert torch.equal(encode(labels.expand(5, 9, 7)), encode(labels).expand(5, 1, 9, 7))
 
 
+def numbers(*values: float) -> torch.Tensor:
+    """One number an image, (B, 1, 1, 1)."""
+    return torch.tensor(values).view(-1, 1, 1, 1)
+
+
 @given(
     seed=st.integers(0, 2**31 - 1),
     shape=st.tuples(st.integers(1, 6), st.integers(4, 40), st.integers(4, 40)),
@@ -40,20 +43,20 @@ def test_one_map_for_all_images():
     scale=st.floats(0.5, 1.5),
 )
 @settings(deadline=None, max_examples=60)
-def test_a_map_stays_on_its_image(seed, shape, n, flip, degrees, shift, scale):
+def test_no_label_is_invented_and_none_leaves_its_place(seed, shape, n, flip, degrees, shift, scale):
+    """Maps that hold their pixels' own numbers come back with each number where its pixel went."""
     labels = torch.randint(-1, n, shape, generator=torch.Generator().manual_seed(seed)).to(torch.int8)
-    images = labels.float().unsqueeze(1) + 1  # an image that shows the map
-    augmentation = AugmentationSequential(
-        RandomHorizontalFlip(p=flip),
-        RandomAffine(degrees=degrees, translate=(shift, shift), scale=(scale, scale), resample=Resample.NEAREST, p=1.0),
-        data_keys=["input", "mask"],
-        same_on_batch=False,
-    )
+    places = torch.arange(shape[1] * shape[2]).view(1, 1, *shape[1:]).expand(shape[0], 1, -1, -1).float() + 1
+    chances = {"flip": flip, "affine": 1.0, "light": 1.0, "erase": 0.5}
+    ranges = {"shift": shift, "scale": (scale, scale), "rotate": degrees, "brightness": 0.1, "contrast": 0.1}
+    augmentation = Augmentation(AugmentationSettings(**chances, **ranges, erase_area=(0.1, 0.2)), crop=None)
+    images = torch.zeros(shape[0], 1, *shape[1:], dtype=torch.uint8)
     torch.manual_seed(seed)
-    warped, field = augmentation(images, encode(labels))
-    moved = decode(field)
-    assert torch.equal(moved.float() + 1, warped[:, 0])
-    assert set(moved.unique().tolist()) <= {-1, *labels.unique().tolist()}  # no label is invented
+    moved = decode(augmentation(images, encode(labels))[1])
+    torch.manual_seed(seed)
+    origin = augmentation(images, places)[1].long().flatten(1) - 1  # -1: from outside
+    expected = labels.flatten(1).gather(1, origin.clamp(min=0)).where(origin >= 0, torch.tensor(-1, dtype=torch.int8))
+    assert torch.equal(moved.flatten(1), expected)
 
 
 @given(seed=st.integers(0, 2**31 - 1), degrees=st.floats(1, 180), shift=st.floats(0.1, 0.4))
@@ -78,25 +81,40 @@ def test_a_map_of_the_training_augmentation_stays_on_its_image(seed, degrees, sh
 def test_a_quarter_turn_and_a_flip_by_hand():
     labels = torch.tensor([[0, 1], [2, -1]], dtype=torch.int8).repeat_interleave(4, 0).repeat_interleave(4, 1)
     image = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
-    turn = RandomAffine(degrees=(90.0, 90.0), p=1.0)  # clockwise
-    flip = RandomHorizontalFlip(p=1.0)
-    turned = AugmentationSequential(turn, data_keys=["input", "mask"])
-    both = AugmentationSequential(flip, turn, data_keys=["input", "mask"])
-    for augmentation, expected, shown in (
-        (turned, labels.rot90(-1), image.rot90(-1, (2, 3))),
-        (both, labels.flip(-1).rot90(-1), image.flip(-1).rot90(-1, (2, 3))),
+    zero, clockwise = numbers(0.0), numbers(torch.pi / 2)
+    turn = sampling_grid((8, 8), angle=clockwise, scale=numbers(1.0), right=zero, down=zero)
+    for flipped, expected, shown in (
+        (False, labels.rot90(-1), image.rot90(-1, (2, 3))),
+        (True, labels.flip(-1).rot90(-1), image.flip(-1).rot90(-1, (2, 3))),
     ):
-        warped, field = augmentation(image, encode(labels))
-        assert torch.equal(decode(field)[0], expected)
-        torch.testing.assert_close(warped, shown)
+        which = (torch.tensor(flipped), torch.tensor(True), turn)
+        assert torch.equal(decode(warp(encode(labels), *which, mode="nearest", padding="zeros"))[0], expected)
+        torch.testing.assert_close(warp(image, *which, mode="bilinear", padding="border"), shown)
+
+
+def test_a_shift_is_to_the_right_and_down_and_a_scale_above_one_enlarges():
+    labels = random_labels(1, 20, 10)
+    zero, always = numbers(0.0), (torch.tensor(False), torch.tensor(True))
+    moved = sampling_grid((20, 10), angle=zero, scale=numbers(1.0), right=numbers(0.3), down=numbers(0.1))
+    there = decode(warp(encode(labels), *always, moved, mode="nearest", padding="zeros"))
+    assert torch.equal(there[:, 2:, 3:], labels[:, :-2, :-3])
+    assert (there[:, :2] == -1).all()
+    assert (there[:, :, :3] == -1).all()
+    larger = sampling_grid((20, 10), angle=zero, scale=numbers(2.0), right=zero, down=zero)
+    there = decode(warp(encode(labels), *always, larger, mode="nearest", padding="zeros"))
+    middle = labels[:, 5:15].repeat_interleave(2, 1).repeat_interleave(2, 2)
+    assert torch.equal(there, middle[..., 5:15])
 
 
 def test_outside_is_never_masked_and_no_label_is_invented():
     # labels 0 and 4 only: any mixture of the two, or with the padding, would show as another label
     labels = 4 * random_labels(8, 20, 20, n=2).clamp(min=0)
-    shift = AugmentationSequential(RandomAffine(degrees=30.0, translate=(0.5, 0.5), p=1.0), data_keys=["input", "mask"])
-    torch.manual_seed(0)
-    warped, field = shift(torch.ones(8, 1, 20, 20), encode(labels))
+    generator = torch.Generator().manual_seed(0)
+    angle, right, down = (torch.rand(3, 8, 1, 1, 1, generator=generator) - 0.5).unbind()
+    grid = sampling_grid((20, 20), angle=angle, scale=torch.ones(8, 1, 1, 1), right=right, down=down)
+    always = (torch.tensor(False), torch.tensor(True), grid)
+    field = warp(encode(labels), *always, mode="nearest", padding="zeros")
+    warped = warp(torch.ones(8, 1, 20, 20), *always, mode="bilinear", padding="zeros")
     moved = decode(field)
     assert set(field.unique().tolist()) == {0.0, 1.0, 5.0}
     assert set(moved.unique().tolist()) == {-1, 0, 4}

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fer_perturb.perturb import faiss_gpu, lloyd_numba, lloyd_torch
 from fer_perturb.perturb.features import pixel_features
-from fer_perturb.perturb.kmeans import CHUNK, batched_kmeans, faiss_uses_gpu, kmeans
+from fer_perturb.perturb.kmeans import batched_kmeans, batched_lloyd, kmeans
+from fer_perturb.perturb.lloyd_numba import CHUNK
 
 START = torch.tensor([[0.4, 0.4, 0.6], [1.1, 0.4, 0.6], [0.75, 1.1, 0.6]])
 
@@ -169,18 +171,23 @@ def test_which_path_faiss_takes(monkeypatch):
     monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
     for gpus, expected in ((0, False), (2, True)):
         monkeypatch.setattr(faiss, "get_num_gpus", lambda gpus=gpus: gpus)
-        assert faiss_uses_gpu(torch.device("cuda")) is expected
-        assert faiss_uses_gpu(torch.device("cuda", 1)) is expected
-        assert faiss_uses_gpu(torch.device("cpu")) is False
-        assert faiss_uses_gpu(torch.device("mps")) is False
+        assert faiss_gpu.faiss_uses_gpu(torch.device("cuda")) is expected
+        assert faiss_gpu.faiss_uses_gpu(torch.device("cuda", 1)) is expected
+        assert faiss_gpu.faiss_uses_gpu(torch.device("cpu")) is False
+        assert faiss_gpu.faiss_uses_gpu(torch.device("mps")) is False
     monkeypatch.delattr(faiss, "StandardGpuResources")  # as in faiss-cpu
-    assert faiss_uses_gpu(torch.device("cuda")) is False
+    assert faiss_gpu.faiss_uses_gpu(torch.device("cuda")) is False
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "mps"])
+def test_which_path_many_sets_take(device):
+    device = torch.device(device)
+    assert batched_lloyd(device) is (lloyd_numba.lloyd if device.type == "cpu" else lloyd_torch.lloyd)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_equals_cpu():
     points = smooth_points(8)
-    assert faiss_uses_gpu(torch.device("cuda")) == (faiss.get_num_gpus() > 0)
     here, there = kmeans(points[0], 3, seed=0, start=START), kmeans(points[0].cuda(), 3, seed=0, start=START)
     assert there.labels.is_cuda
     assert (here.labels == there.labels.cpu()).float().mean() > 0.999
@@ -189,6 +196,55 @@ def test_gpu_equals_cpu():
     on_gpu, gpu_centres, _ = batched_kmeans(points.cuda(), START.cuda())
     assert (labels == on_gpu.cpu()).float().mean() > 0.999
     torch.testing.assert_close(gpu_centres.cpu(), centres, atol=1e-3, rtol=0)
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """`kmeans` goes the way of points on a GPU, with faiss's search for tensors on the CPU; counts its searches."""
+    import faiss.contrib.torch_utils  # faiss then takes tensors
+
+    searches = []
+
+    def search(points, centres):
+        searches.append((points, centres))
+        return faiss.knn(points, centres, 1)[1][:, 0]
+
+    monkeypatch.setattr(faiss_gpu, "faiss_uses_gpu", lambda device: True)
+    monkeypatch.setattr(faiss_gpu, "gpu_search", lambda device: search)
+    return searches
+
+
+def test_on_a_gpu_as_on_the_cpu_from_the_same_start(as_on_a_gpu):
+    for points in smooth_points(4):
+        for iterations in (1, 20):
+            found = kmeans(points, 3, seed=0, restarts=9, iterations=iterations, start=START)
+            labels, centres, inertia = batched_kmeans(points[None], START, iterations=iterations)
+            assert (found.labels == labels[0]).float().mean() > 0.999
+            assert found.inertia == pytest.approx(inertia.item(), rel=1e-3)
+            torch.testing.assert_close(found.centres, centres[0], atol=1e-3, rtol=0)
+    assert len(as_on_a_gpu) == 4 * (2 + 21)  # one start, whatever the restarts
+
+
+def test_on_a_gpu_the_best_restart_is_kept(as_on_a_gpu):
+    points = smooth_points(1, alpha=4.0)[0]
+    single = [kmeans(points, 6, seed=s).inertia for s in range(12)]
+    many = [kmeans(points, 6, seed=s, restarts=12) for s in range(12)]
+    assert max(single) > 1.01 * min(single)  # or this test could not fail
+    # a seed's first start is the same with and without restarts
+    assert all(best.inertia <= one * (1 + 1e-5) for best, one in zip(many, single, strict=True))
+    best = min(many, key=lambda found: found.inertia)
+    squares = (points.double() - best.centres[best.labels]).square().sum().item()
+    assert best.inertia == pytest.approx(squares, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 2**31, 2**63, -1])
+def test_on_a_gpu_the_starts_are_distinct_points_of_the_seed(as_on_a_gpu, seed):
+    points = torch.tensor([[5.0], [0.0], [9.0]]).repeat_interleave(torch.tensor([1, 97, 2]), dim=0)
+    found = kmeans(points, 3, seed=seed, iterations=1)
+    assert found.centres.flatten().sort().values.tolist() == [0.0, 5.0, 9.0]
+    assert found.inertia == 0
+    assert torch.equal(found.labels, kmeans(points, 3, seed=seed, iterations=1).labels)
+    assert len({tuple(kmeans(points, 3, seed=s, iterations=1).centres.flatten().tolist()) for s in range(9)}) > 1
 
 
 @pytest.mark.parametrize("iterations", [1, 5, 20])
@@ -201,6 +257,10 @@ def test_batched_equals_faiss_from_the_same_start(iterations):
         assert (labels[b] == reference.labels).float().mean() > 0.999
         assert inertia[b].item() == pytest.approx(reference.inertia, rel=1e-3)
         torch.testing.assert_close(centres[b], reference.centres, atol=1e-3, rtol=0)
+
+
+def test_features_are_laid_out_as_batched_kmeans_wants_them():
+    assert smooth_points(2).mT.is_contiguous()
 
 
 def test_batched_equals_the_definition():

@@ -2,12 +2,14 @@
 
 import shutil
 
+import pytest
 import torch
 from composing import small
 
+from fer_perturb.errors import UserError
 from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.fitting import Checkpoint, fit
+from fer_perturb.tasks.fitting import Bar, Checkpoint, fit, make_trainer
 
 
 def task_and_data(config):
@@ -52,3 +54,20 @@ def test_training_goes_on_where_it_stopped(data_directory, tmp_path):
     again = run(config, tmp_path)  # nothing is left to do
     assert again["best_epoch"] == first["best_epoch"]
     assert again["seconds"] > first["seconds"] / 2  # what the first piece took is counted
+
+
+def test_a_cycle_too_short_to_rise_is_refused(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=baseline", "recipe.epochs=1", "trainer.limit_train_batches=4")
+    with pytest.raises(UserError, match=r"a cycle of 4 steps.*recipe\.epochs"):
+        run(config, tmp_path)
+
+
+def test_the_bar_shows_the_loss(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=baseline", "trainer.enable_progress_bar=true")
+    task, data = task_and_data(config)
+    trainer = make_trainer(config.trainer, task.recipe, tmp_path, None)
+    trainer.fit(task, data)
+    bar = trainer.progress_bar_callback
+    assert isinstance(bar, Bar)
+    loss = float(trainer.callback_metrics["train/loss"])
+    assert bar.get_metrics(trainer, task)["train/loss"] == f"{loss:.3f}"

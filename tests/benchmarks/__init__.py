@@ -1,0 +1,1 @@
+"""What is measured, not tested: speed and memory beside their peers (`make bench`)."""

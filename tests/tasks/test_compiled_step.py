@@ -1,0 +1,49 @@
+"""The training step, from uint8 images to the loss, is one graph for torch.compile."""
+
+import pytest
+import torch
+from stepping import ready
+
+SCHEMES = [
+    ["scheme=baseline", "recipe.grow_from=32"],
+    ["scheme.scope=batch", "scheme.views=all"],
+    [
+        "scheme.scope=image",
+        "scheme.views=sample",
+        "scheme.moved=true",
+        "recipe.crop=40",
+        "recipe.augmentation.erase=0.5",
+    ],
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled_before():
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
+def test_nothing_breaks_the_graph(data_directory, tmp_path, scheme):
+    task, batch = ready(data_directory, tmp_path, *scheme, "recipe.batch_size=8")
+    explained = torch._dynamo.explain(task.training_step)(batch, 0)
+    assert explained.graph_break_count == 0, [found.reason for found in explained.break_reasons]
+    assert explained.graph_count == 1
+
+
+def test_a_value_that_is_read_breaks_the_graph():
+    """What the test above would find."""
+    explained = torch._dynamo.explain(lambda images: images.sum() if (images > 0).all() else images)(torch.ones(3))
+    assert explained.graph_break_count == 1
+
+
+def test_compiled_it_learns_the_same(data_directory, tmp_path):
+    task, batch = ready(data_directory, tmp_path, *SCHEMES[-1], "recipe.batch_size=8")
+    weights = list(task.network.parameters())
+    compiled = torch.compile(task.training_step, backend="aot_eager", fullgraph=True)
+    results = []
+    for step in (task.training_step, compiled):
+        task.on_train_batch_start(batch, 0)
+        loss = step(batch, 0)
+        results.append((loss.detach(), *torch.autograd.grad(loss, weights)))
+    torch.testing.assert_close(*results)
+    assert max(gradient.abs().max() for gradient in results[0][1:]) > 0.01
