@@ -135,6 +135,8 @@ def erase(images: Tensor, probability: float, area: tuple[float, float]) -> Tens
     """
     height, width = images.shape[-2:]
     drawn, share, shape, left, top = torch.rand(5, len(images), 1, 1, 1, device=images.device)
+    if probability == 0:
+        return images
     ratio = torch.where(shape < 0.5, uniform(2 * shape, 0.3, 1.0), uniform(2 * shape - 1, 1.0, 3.3))
     pixels = uniform(share, *area) * (height * width)
     tall = (pixels * ratio).sqrt().round().clamp(1, height)

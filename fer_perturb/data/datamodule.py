@@ -14,7 +14,7 @@ from fer_perturb.data.clean import kept_rows
 from fer_perturb.data.packed import PackedData, Split
 from fer_perturb.errors import UserError
 
-EVALUATION_BATCH = 512  # images; it does not change any result
+EVALUATION_BATCH = 256  # images; it does not change any result
 
 
 class Batch(TypedDict):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.tasks.attention_classifier import AttentionClassifier
 from fer_perturb.tasks.classifier import Classifier
-from fer_perturb.tasks.seeds import derive
+from fer_perturb.tasks.seeds import derive, seed_step
 
 
 class AttentionSource:
@@ -71,7 +71,7 @@ def first_batch_attention(classifier: Classifier, augmenter: Classifier, data: F
     """
     images = data.first_batch(epoch)["image"].to(augmenter.device)
     with isolate_rng():
-        torch.manual_seed(derive(augmenter.seed, "step", epoch, 0, 0))
+        seed_step(images.device, derive(augmenter.seed, "step", epoch, 0, 0))
         augmented, _ = augmenter.augmentation(images)
     return classifier.attention(augmented).float().sum(dim=0)
 

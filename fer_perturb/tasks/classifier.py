@@ -14,7 +14,7 @@ from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.tasks.recipe import Recipe
-from fer_perturb.tasks.seeds import derive
+from fer_perturb.tasks.seeds import derive, seed_step
 
 MONITOR = "val/accuracy"  # chooses the checkpoint and steers ReduceLROnPlateau
 
@@ -64,7 +64,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # all draws of a step (augmentation first, then views, then dropout) follow from this
-        torch.manual_seed(derive(self.seed, "step", self.current_epoch, batch_idx, self.global_rank))
+        seed_step(self.device, derive(self.seed, "step", self.current_epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, _ = self.augmentation(batch["image"])
