@@ -18,7 +18,9 @@ _CONFIG = {
     "first_conv": "conv1",
     "classifier": "fc",
 }
-default_cfgs = generate_default_cfgs({"resnet_small.untrained": _CONFIG, "resnet_tiny.untrained": _CONFIG})
+default_cfgs = generate_default_cfgs(
+    {f"{name}.untrained": _CONFIG for name in ("resnet_small", "resnet_light", "resnet_tiny")}
+)
 
 
 @register_model
@@ -29,6 +31,15 @@ def resnet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     and no max pooling. The four stages of a 48x48 picture run at 24, 12, 6 and 3 pixels. 2.8 M parameters.
     """
     return _build("resnet_small", pretrained, layers=(2, 2, 2, 2), channels=(32, 64, 128, 256), **kwargs)
+
+
+@register_model
+def resnet_light(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """ResNet-10 of half width: as `resnet_small`, with BasicBlocks [1, 1, 1, 1].
+
+    The most accurate for few operations (docs/benchmarks.md). 1.2 M parameters.
+    """
+    return _build("resnet_light", pretrained, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256), **kwargs)
 
 
 @register_model

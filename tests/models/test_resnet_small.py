@@ -5,10 +5,11 @@ from torch import nn
 
 from fer_perturb.models import resnet_small
 
-NAMES = ("resnet_small", "resnet_tiny")
+PARAMETERS = {"resnet_small": 2_796_263, "resnet_light": 1_227_623, "resnet_tiny": 308_151}
+NAMES = tuple(PARAMETERS)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("resnet_small", 2_796_263), ("resnet_tiny", 308_151)])
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
 def test_parameter_count(name: str, parameters: int) -> None:
     network = timm.create_model(name, num_classes=7, in_chans=1)
     assert sum(p.numel() for p in network.parameters()) == parameters

@@ -1,0 +1,81 @@
+"""The speedrun of FER2013: accuracy against what training costs, from docs/speedrun.json.
+
+    PYTHONPATH=tests python -m benchmarks.speedrun              # draws figure and table anew
+    PYTHONPATH=tests python -m benchmarks.speedrun RUN NAME     # first adds a finished run (its directory) under a name
+
+An entry is a setting that was tried: `points` are pairs of PFLOP and accuracy on PublicTest, in per cent, mean over the
+flip, as training went; `private_test` is given for final settings only.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fer_perturb.files import write_json, write_text
+from fer_perturb.report.figures import save_figure
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+BEGIN, END = "<!-- speedrun:begin -->", "<!-- speedrun:end -->"
+
+
+def main(arguments: list[str]) -> None:
+    entries = json.loads((DOCS / "speedrun.json").read_text())
+    if arguments:
+        run, name = Path(arguments[0]), arguments[1]
+        entries = [entry for entry in entries if entry["name"] != name] + [finished(run, name)]
+        write_json(DOCS / "speedrun.json", entries)
+    save_figure(curves(entries), DOCS / "speedrun.png")
+    page = (DOCS / "benchmarks.md").read_text()
+    before, rest = page.split(BEGIN, 1)
+    write_text(DOCS / "benchmarks.md", "\n".join([before + BEGIN, *table(entries), END + rest.split(END, 1)[1]]))
+
+
+def finished(run: Path, name: str) -> dict[str, Any]:
+    """An entry of a run of the chain, from its summary."""
+    summary = json.loads((run / "summary.json").read_text())
+    phase = summary["phases"]["predictor"]
+    public = 100 * phase["val"]["accuracy"]
+    return {
+        "name": name,
+        "what": f"`model={summary['model']} recipe={name.split(',')[0]} seed={summary['seed']}`, the chain",
+        "points": [[phase["flops"] / 1e15, public]],
+        "minutes": phase["seconds"] / 60,
+        "threads": 2,
+        "private_test": 100 * summary["test"]["accuracy"],
+    }
+
+
+def table(entries: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| setting | what differs | PFLOP | minutes | PublicTest, % | PrivateTest, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in entries:
+        pflop, public = entry["points"][-1]
+        threads = "" if entry["threads"] == 2 else " (one core)"
+        private = "" if entry["private_test"] is None else f"**{entry['private_test']:.1f}**"
+        minutes = f"{entry['minutes']:.0f}{threads}" if entry["minutes"] else ""
+        lines.append(f"| {entry['name']} | {entry['what']} | {pflop:.3f} | {minutes} | {public:.1f} | {private} |")
+    return [*lines, "", "![Accuracy on PublicTest against PFLOP](speedrun.png)"]
+
+
+def curves(entries: list[dict[str, Any]]) -> Figure:
+    """PublicTest over PFLOP, a line for each setting with the last epochs of its training."""
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axis = figure.subplots()
+    for number, entry in enumerate(entries):
+        points = [point for point in entry["points"] if point[1] > 55]
+        style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10]}
+        axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=entry["name"], **style)
+    axis.set_xlabel("PFLOP of training")
+    axis.set_ylabel("accuracy on PublicTest, %, mean over the flip")
+    axis.legend(fontsize=8, loc="lower right")
+    axis.grid(alpha=0.3)
+    return figure
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
