@@ -137,7 +137,7 @@ def _in_order(batches: Dataset[Batch], images: int) -> DataLoader[Batch]:
     return DataLoader(batches, sampler=chunks, batch_size=None)
 
 
-def grey_statistics(images: NDArray[np.uint8], chunk: int = 4096) -> tuple[float, float]:
+def grey_statistics(images: NDArray[np.uint8], chunk: int = 512) -> tuple[float, float]:
     """Mean and standard deviation of all grey values, as numbers in [0, 1], exact and from little memory.
 
     A deviation of 0 (all pixels equal) is given as 1, so that it can be divided by.

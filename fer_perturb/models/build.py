@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from fer_perturb.errors import UserError
-from fer_perturb.models import resnet_small  # registers resnet_small, _light and _tiny with timm
+from fer_perturb.models import resnet_small  # registers its networks with timm
 from fer_perturb.models.create import create
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.models.small_input import build_for_small_input
 
 __all__ = ["build_network", "check_network", "resnet_small"]
+
+OWN = ("resnet_small", "resnet_tiny", "seresnet_small", "seresnet_light")
 
 
 def build_network(
@@ -29,7 +31,7 @@ def build_network(
 ) -> nn.Module:
     """A timm network with one input channel: pictures (B, 1, H, W) float -> logits (B, num_classes).
 
-    backbone: a name that timm knows, `resnet_small`, `resnet_light` or `resnet_tiny`.
+    backbone: a name that timm knows, this project's own among them (resnet_small.py).
     small_input: take away the early downsampling that would shrink pictures of `image_size` to nothing
         (the rule is in small_input.py).
     attention_at: the places of spatial gates; if there are any, the result is a `GatedNetwork`.
@@ -45,7 +47,7 @@ def build_network(
         hint = f"Near names: {', '.join(near)}." if near else "No name comes near."
         raise UserError(
             f"model.backbone: timm has no network {backbone!r}. {hint} "
-            "timm.list_models() lists all; resnet_small, resnet_light and resnet_tiny are this project's own."
+            f"timm.list_models() lists all; {', '.join(OWN)} are this project's own."
         )
     arguments: dict[str, Any] = {"in_chans": 1, "num_classes": num_classes, **(kwargs or {})}
     fit = partial(build_for_small_input, image_size=image_size) if small_input else create

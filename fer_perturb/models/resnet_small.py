@@ -19,8 +19,10 @@ _CONFIG = {
     "classifier": "fc",
 }
 default_cfgs = generate_default_cfgs(
-    {f"{name}.untrained": _CONFIG for name in ("resnet_small", "resnet_light", "resnet_tiny")}
+    {f"{name}.untrained": _CONFIG for name in ("resnet_small", "resnet_tiny")}
+    | {f"{name}.untrained": {**_CONFIG, "first_conv": "conv1.0"} for name in ("seresnet_small", "seresnet_light")}
 )
+_SE_D: dict[str, Any] = {"block_args": {"attn_layer": "se"}, "avg_down": True, "full_size_stem": True}
 
 
 @register_model
@@ -34,12 +36,19 @@ def resnet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 
 @register_model
-def resnet_light(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """ResNet-10 of half width: as `resnet_small`, with BasicBlocks [1, 1, 1, 1].
+def seresnet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """`resnet_small` with what little costs little and gains much on small pictures (docs/benchmarks.md).
 
-    The most accurate for few operations (docs/benchmarks.md). 1.2 M parameters.
+    Squeeze-and-excitation in each block (Hu et al. 2018); shortcuts that average before they project, and a
+    convolution at full size before the one of stride 2 (He et al. 2019, ResNet-D and -C). 2.8 M parameters.
     """
-    return _build("resnet_light", pretrained, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256), **kwargs)
+    return _build("seresnet_small", pretrained, layers=(2, 2, 2, 2), channels=(32, 64, 128, 256), **_SE_D, **kwargs)
+
+
+@register_model
+def seresnet_light(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """`seresnet_small` with BasicBlocks [1, 1, 1, 1]: the most accurate for few operations. 1.2 M parameters."""
+    return _build("seresnet_light", pretrained, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256), **_SE_D, **kwargs)
 
 
 @register_model
@@ -56,7 +65,9 @@ def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
     return network
 
 
-def _narrow_resnet(*, channels: tuple[int, ...], in_chans: int = 1, **kwargs: Any) -> ResNet:
+def _narrow_resnet(
+    *, channels: tuple[int, ...], in_chans: int = 1, full_size_stem: bool = False, **kwargs: Any
+) -> ResNet:
     width = channels[0]
     # timm's plain stem is always 64 wide. Its deep stem takes a width; one convolution then stands in for it.
     arguments: dict[str, Any] = {
@@ -68,8 +79,16 @@ def _narrow_resnet(*, channels: tuple[int, ...], in_chans: int = 1, **kwargs: An
         **kwargs,
     }
     network = ResNet(**arguments)
-    stem = nn.Conv2d(in_chans, width, kernel_size=3, stride=2, padding=1, bias=False)
-    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as timm's ResNet does
+    stem: nn.Module = nn.Conv2d(in_chans, width, kernel_size=3, stride=2, padding=1, bias=False)
+    if full_size_stem:
+        # half as wide, and no norm at full size, where one would cost as much as a stage
+        fine = nn.Conv2d(in_chans, width // 2, kernel_size=3, padding=1)
+        halving = nn.Conv2d(width // 2, width, kernel_size=3, stride=2, padding=1, bias=False)
+        stem = nn.Sequential(fine, nn.ReLU(inplace=True), halving)
+    for convolution in (module for module in stem.modules() if isinstance(module, nn.Conv2d)):
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as timm's ResNet does
+        if convolution.bias is not None:
+            nn.init.zeros_(convolution.bias)
     network.set_submodule("conv1", stem)
     network.set_submodule("maxpool", nn.Identity())
     stages: list[dict[str, Any]] = network.feature_info[1:]
