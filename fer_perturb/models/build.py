@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from fer_perturb.errors import UserError
-from fer_perturb.models import resnet_small  # registers its networks with timm
+from fer_perturb.models import densenet121, dpn26, resmasking, resnet50, resnet_small, vgg16
 from fer_perturb.models.create import create
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.models.small_input import build_for_small_input
 
-__all__ = ["build_network", "check_network", "resnet_small"]
-
-OWN = ("resnet_small", "resnet_tiny", "seresnet_small", "seresnet_light")
+# importing these has registered their networks with timm
+MODULES = (vgg16, resnet50, densenet121, dpn26, resmasking, resnet_small)
+OWN = [name for module in MODULES for name in timm.list_models(module=module.__name__.rpartition(".")[2])]
 
 
 def build_network(
@@ -31,7 +31,7 @@ def build_network(
 ) -> nn.Module:
     """A timm network with one input channel: pictures (B, 1, H, W) float -> logits (B, num_classes).
 
-    backbone: a name that timm knows, this project's own among them (resnet_small.py).
+    backbone: a name that timm knows, this project's own (`OWN`) among them.
     small_input: take away the early downsampling that would shrink pictures of `image_size` to nothing
         (the rule is in small_input.py).
     attention_at: the places of spatial gates; if there are any, the result is a `GatedNetwork`.

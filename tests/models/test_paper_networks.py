@@ -1,0 +1,146 @@
+"""The paper's five networks as its author counts them, and their small versions."""
+
+import math
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from fer_perturb.models.build import OWN, build_network
+from fer_perturb.models.gates import GatedNetwork
+from fer_perturb.models.resmasking import MaskingBlock, ZeroPadded
+from fer_perturb.models.stages import stages
+from fer_perturb.tasks.flops import forward_flops
+
+PAPER = {
+    # parameters and forward GFLOP at 40x40 of the author's networks: one grey channel, seven classes
+    "fer_vgg16": (33_649_607, 0.98),
+    "fer_resnet50": (23_513_543, 4.05),
+    "fer_dpn26": (11_566_391, 2.08),
+    "fer_densenet121": (6_952_071, 2.77),
+    "resmasking": (137_790_151, 3.56),
+}
+SMALL = ("vgg16_small", "resnet_small", "densenet_small", "dpn_small", "resmasking_small")
+TEN = (*PAPER, *SMALL)
+
+
+@pytest.mark.parametrize(("name", "parameters", "gflop"), [(name, *counts) for name, counts in PAPER.items()])
+def test_counts_of_the_author_s_networks(name: str, parameters: int, gflop: float) -> None:
+    network = build_network(name, num_classes=7)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert forward_flops(network, (40, 40)) / 1e9 == pytest.approx(gflop, abs=0.01)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_ones_are_small(name: str) -> None:
+    assert forward_flops(build_network(name, num_classes=7), (48, 48)) <= 0.2e9
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("side", [40, 48])
+def test_a_step_gives_every_parameter_a_gradient(name: str, side: int) -> None:
+    torch.manual_seed(0)
+    network = build_network(name, num_classes=5).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    logits = network(torch.rand(2, 1, side, side))
+    assert logits.shape == (2, 5)
+    nn.functional.cross_entropy(logits, torch.tensor([0, 3])).backward()
+    for path, parameter in network.named_parameters():
+        assert parameter.grad is not None, path
+        assert torch.isfinite(parameter.grad).all(), path
+    optimizer.step()
+    assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_gates_on_the_input_and_between_the_stages(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_network(name, num_classes=7, attention_at=["input", "stage1", "stage2"])
+    assert isinstance(network, GatedNetwork)
+    logits, attention = network.forward_with_attention(torch.rand(2, 1, 48, 48))
+    assert attention.shape == (2, 48, 48)
+    assert 0 <= float(attention.detach().min()) <= float(attention.detach().max()) <= 1
+    logits.square().sum().backward()
+    gates = network.gates()
+    assert list(gates) == ["input", "stage1", "stage2"]
+    for gate in gates.values():
+        gradient = gate.conv.weight.grad
+        assert gradient is not None
+        assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_stages_are_what_feature_info_says(name: str) -> None:
+    network = build_network(name, num_classes=7).eval()
+    info = {entry["module"]: entry for entry in network.feature_info}
+    seen = {}
+    for path in stages(network).values():
+        module = network.get_submodule(path)
+        module.register_forward_hook(lambda module, inputs, output, path=path: seen.update({path: output.shape}))
+    with torch.no_grad():
+        network(torch.rand(1, 1, 64, 64))
+    assert len(seen) >= 4
+    for path, shape in seen.items():
+        assert shape[1] == info[path]["num_chs"], path
+        assert shape[2] == math.ceil(64 / info[path]["reduction"]), path
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_no_name_of_timm_s_is_taken(name: str) -> None:
+    assert timm.model_entrypoint(name).__module__.startswith("fer_perturb.models.")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_same_seed_gives_the_same_weights(name: str) -> None:
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        networks.append(build_network(name, num_classes=7).state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(*(n.values() for n in networks), strict=True))
+
+
+def test_vgg16_drops_out_after_every_convolution() -> None:
+    network = build_network("fer_vgg16", num_classes=7)
+    dropouts = [m for m in network.modules() if isinstance(m, nn.Dropout) and m.p > 0]
+    convolutions = [m for m in network.features.modules() if isinstance(m, nn.Conv2d)]
+    assert len(convolutions) == 13
+    assert len(dropouts) == 13 + 2  # and after each of the two wide layers
+    assert {m.p for m in dropouts} == {0.4}
+
+
+# ResMasking, against the published description (Pham et al. 2020, section III)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_a_masking_block_is_a_u_net_of_that_depth(depth: int) -> None:
+    torch.manual_seed(0)
+    block = MaskingBlock(8, depth).eval()
+    shapes = []
+    for module in block.down:
+        module.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape[1:])))
+    x = torch.rand(2, 8, 16, 16)
+    with torch.no_grad():
+        mask, out = block.mask(x), block(x)
+    assert shapes[:depth] == [(8 * 2 ** (level + 1), 16 // 2**level, 16 // 2**level) for level in range(depth)]
+    assert mask.shape == x.shape
+    assert torch.allclose(mask.sum(dim=1), torch.ones(2, 16, 16), atol=1e-5)  # a softmax over the channels
+    assert torch.equal(out, x * (1 + mask))
+
+
+def test_resmasking_has_masks_of_depth_4_to_1_after_its_stages() -> None:
+    network = build_network("resmasking", num_classes=7)
+    stages_ = (network.layer1, network.layer2, network.layer3, network.layer4)
+    assert [len(stage) - 1 for stage in stages_] == [3, 4, 6, 3]  # ResNet-34's blocks, and the masking block
+    assert all(isinstance(stage[-1], MaskingBlock) for stage in stages_)
+    assert [len(stage[-1].down) for stage in stages_] == [4, 3, 2, 1]
+    assert [len(stage[-1].up) for stage in stages_] == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("side", "padded"), [(40, 64), (48, 64), (64, 64), (65, 96)])
+def test_pictures_are_padded_with_zeros(side: int, padded: int) -> None:
+    out = ZeroPadded()(torch.ones(1, 1, side, side))
+    assert out.shape == (1, 1, padded, padded)
+    assert float(out.sum()) == side * side
+    low = (padded - side) // 2
+    assert torch.equal(out[..., low : low + side, low : low + side], torch.ones(1, 1, side, side))
