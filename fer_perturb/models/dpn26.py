@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from timm.layers import create_classifier
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -72,7 +71,7 @@ class DualPathBlock(nn.Module):
 
 
 class DPN(nn.Module):
-    """Stem, four stages (`layer1` to `layer4`) of dual path blocks, global mean, one linear layer."""
+    """Stem, four stages of dual path blocks, global mean, one linear layer."""
 
     def __init__(
         self,
@@ -84,13 +83,12 @@ class DPN(nn.Module):
         blocks: int = 2,
         in_chans: int = 1,
         num_classes: int = 7,
-        global_pool: str = "avg",
     ) -> None:
         super().__init__()
         channels = 64 * widths[0] // 96
-        self.num_classes = num_classes
         self.conv1 = nn.Conv2d(in_chans, channels, kernel_size=3, stride=stem_stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
+        self.stages = nn.Sequential()
         self.feature_info = [{"num_chs": channels, "reduction": stem_stride, "module": "bn1"}]
         for number, (width, dense) in enumerate(zip(widths, growth, strict=True)):
             residual = 8 * width // 3
@@ -99,30 +97,16 @@ class DPN(nn.Module):
                 stride = 2 if number and not block else 1
                 stage.append(DualPathBlock(channels, width, residual, dense, groups, stride, project=not block))
                 channels = residual + (block + 2) * dense
-            self.add_module(f"layer{number + 1}", stage)
-            info = {"num_chs": channels, "reduction": stem_stride * 2**number, "module": f"layer{number + 1}"}
-            self.feature_info.append(info)
-        self.num_features = self.head_hidden_size = channels
-        self.global_pool, self.fc = create_classifier(channels, num_classes, pool_type=global_pool)
+            self.stages.append(stage)
+            reduction = stem_stride * 2**number
+            self.feature_info.append({"num_chs": channels, "reduction": reduction, "module": f"stages.{number}"})
+        self.fc = nn.Linear(channels, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def get_classifier(self) -> nn.Module:
-        return self.fc
-
-    def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:
-        self.num_classes = num_classes
-        self.global_pool, self.fc = create_classifier(self.num_features, num_classes, pool_type=global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(B, in_chans, H, W) -> (B, C, h, w)."""
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
-        return x
-
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_chans, H, W) -> logits (B, num_classes)."""
-        logits: Tensor = self.fc(self.global_pool(self.forward_features(x)))
+        x = self.stages(F.relu(self.bn1(self.conv1(x)), inplace=True))
+        logits: Tensor = self.fc(x.mean(dim=(2, 3)))
         return logits

@@ -78,9 +78,10 @@ def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
 def _resmasking(*, layers: tuple[int, ...], width: int, in_chans: int = 1, **kwargs: Any) -> ResNet:
     channels = tuple(width * 2**stage for stage in range(4))
     # a stem of another width than 64 comes with timm's deep stem alone; its one convolution replaces that
-    deep: dict[str, Any] = {"stem_type": "deep", "stem_width": width // 2}
-    network = ResNet(BasicBlock, layers, in_chans=in_chans, channels=channels, **deep, **kwargs)
-    network.conv1 = nn.Sequential(ZeroPadded(), nn.Conv2d(in_chans, width, 7, stride=2, padding=3, bias=False))
+    arguments: dict[str, Any] = {"layers": layers, "channels": channels, "in_chans": in_chans, **kwargs}
+    network = ResNet(**{"block": BasicBlock, "stem_type": "deep", "stem_width": width // 2, **arguments})
+    stem = nn.Conv2d(in_chans, width, kernel_size=7, stride=2, padding=3, bias=False)
+    network.set_submodule("conv1", nn.Sequential(ZeroPadded(), stem))
     for stage, depth in enumerate(DEPTHS):
         getattr(network, f"layer{stage + 1}").append(MaskingBlock(channels[stage], depth))
     network.init_weights()

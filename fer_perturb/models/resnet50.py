@@ -21,7 +21,8 @@ def fer_resnet50(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 
 def _resnet(*, in_chans: int = 1, **kwargs: Any) -> ResNet:
-    network = ResNet(Bottleneck, (3, 4, 6, 3), in_chans=in_chans, **kwargs)
+    arguments: dict[str, Any] = {"block": Bottleneck, "layers": (3, 4, 6, 3), "in_chans": in_chans, **kwargs}
+    network = ResNet(**arguments)
     stem = nn.Conv2d(in_chans, 64, kernel_size=3, padding=1, bias=False)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as timm's ResNet does
     network.set_submodule("conv1", stem)

@@ -18,10 +18,10 @@ _CONFIG = {
     "first_conv": "conv1",
     "classifier": "fc",
 }
-default_cfgs = generate_default_cfgs(
-    {f"{name}.untrained": _CONFIG for name in ("resnet_small", "resnet_tiny")}
-    | {f"{name}.untrained": {**_CONFIG, "first_conv": "conv1.0"} for name in ("seresnet_small", "seresnet_light")}
-)
+_CONFIGS: dict[str, Any] = {f"{name}.untrained": _CONFIG for name in ("resnet_small", "resnet_tiny")}
+for _name in ("seresnet_small", "seresnet_light"):
+    _CONFIGS[f"{_name}.untrained"] = {**_CONFIG, "first_conv": "conv1.0"}
+default_cfgs = generate_default_cfgs(_CONFIGS)
 _SE_D: dict[str, Any] = {"block_args": {"attn_layer": "se"}, "avg_down": True, "full_size_stem": True}
 
 

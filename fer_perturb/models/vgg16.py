@@ -43,7 +43,7 @@ def _vgg(*, share: float, hidden: int, **kwargs: Any) -> VGG:
         nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(linear.bias)  # type: ignore[arg-type] # it has one
         layers += [linear, nn.BatchNorm2d(hidden), _Activation(inplace=True)]
-    network.pre_logits = nn.Sequential(*layers)
+    network.set_submodule("pre_logits", nn.Sequential(*layers))
     network.head_hidden_size = hidden
     network.head.in_features = network.head.num_features = hidden
     network.reset_classifier(network.num_classes)
