@@ -1,6 +1,5 @@
 """python -m fer_perturb.train: attention classifier, clustering, predictor, test."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,25 @@ from fer_perturb.cli import entry_point
 
 
 def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
-    """Runs the chain that `config` (conf/train.yaml, composed) describes; the run's directory and its summary.
+    """Runs the chain that `config` (conf/train.yaml, composed) describes, or averages the runs of an ensemble.
+
+    Returns the run's directory and its summary.
 
     A run that is finished is not run again; one that was interrupted goes on.
     """
     # here, not above, so that --help is fast
-    from fer_perturb.analysis.summary import SUMMARY, summarise
+    from fer_perturb.analysis.ensemble import ensemble
+    from fer_perturb.analysis.summary import SUMMARY, read_summary, summarise
     from fer_perturb.open_data import open_data
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.chain import Chain
     from fer_perturb.tasks.run_directory import run_directory
 
     run, data = run_directory(config), open_data(config)
+    if "members" in config.model:
+        return ensemble(config, data.splits["train"].identities())
     chain = Chain(config, data, show_phase)
-    finished = json.loads((run / SUMMARY).read_text()) if (run / SUMMARY).is_file() else None
+    finished = read_summary(run) if (run / SUMMARY).is_file() else None
     if finished and finished["phases"]["predictor"]["key"] == chain.predictor_key():
         print(f"Finished before: {run}")
         return run, finished

@@ -19,7 +19,7 @@ from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.scheme import Scheme
 
 PACKAGE = Path(fer_perturb.__file__).parent
-GROUPS = ("dataset", "model", "scheme", "recipe", "trainer", "logger", "experiment")
+GROUPS = ("dataset", "model", "attention_model", "scheme", "recipe", "trainer", "logger", "experiment")
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, name) for group in GROUPS for name in choices(group)])

@@ -1,5 +1,6 @@
 """A run in one dictionary: summary.json (DESIGN: contract)."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,61 @@ def summarise(
     train_identities: (N,) the sha256 of the training images' pixels, which tell the test images with a twin.
     """
     name, inference, tta = config.dataset.name, config.scheme.inference, config.recipe.tta
-    path = run / "predictions" / f"{name}.parquet"
     trained = phases["predictor"]
     assert trained is not None
-    summary: dict[str, Any] = {
-        "dataset": name,
-        "model": config.model.backbone,
-        "scheme": config.scheme.name,
-        "seed": config.seed,
-        "config_hash": config_hash(config),
-        "commit": commit(),
+    summary = {
+        **_what(config),
         "phases": {
             "attention": _classifier_phase(phases["attention"], name, "original", tta, train_identities),
             "clustering": _clustering_phase(phases["clustering"], trained),
             "predictor": _classifier_phase(trained, name, inference, tta, train_identities),
         },
+        **_scores(config, run, train_identities),
+        "train_seconds": trained.record["seconds"],
+        "images_per_second": trained.record["images_per_second"],
+    }
+    write_json(run / SUMMARY, summary)
+    return summary
+
+
+def summarise_ensemble(
+    config: DictConfig, run: Path, members: dict[str, dict[str, Any]], train_identities: NDArray[np.bytes_]
+) -> dict[str, Any]:
+    """The same for an ensemble, which has no phases; `members` are its members' summaries by their names."""
+    summary = {
+        **_what(config),
+        "phases": {"attention": None, "clustering": None, "predictor": None},
+        "members": {name: member["config_hash"] for name, member in members.items()},
+        **_scores(config, run, train_identities),
+        "train_seconds": sum(member["train_seconds"] for member in members.values()),
+        "images_per_second": None,
+    }
+    write_json(run / SUMMARY, summary)
+    return summary
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """What `summarise` wrote into the run's directory."""
+    summary: dict[str, Any] = json.loads((run / SUMMARY).read_text())
+    return summary
+
+
+def _what(config: DictConfig) -> dict[str, Any]:
+    return {
+        "dataset": config.dataset.name,
+        "model": config.model.backbone,
+        "scheme": config.scheme.name,
+        "seed": config.seed,
+        "config_hash": config_hash(config),
+        "commit": commit(),
+    }
+
+
+def _scores(config: DictConfig, run: Path, train_identities: NDArray[np.bytes_]) -> dict[str, Any]:
+    """What the run's predictions score, under the scheme's inference and under others."""
+    inference, tta = config.scheme.inference, config.recipe.tta
+    path = run / "predictions" / f"{config.dataset.name}.parquet"
+    return {
         "inference": inference,
         "tta": tta,
         "val": _split_scores(path, "val", inference, tta, train_identities),
@@ -52,11 +93,7 @@ def summarise(
             other: _split_scores(run / "predictions" / f"{other}.parquet", "test", inference, tta, train_identities)
             for other in config.test_on
         },
-        "train_seconds": trained.record["seconds"],
-        "images_per_second": trained.record["images_per_second"],
     }
-    write_json(run / SUMMARY, summary)
-    return summary
 
 
 def _split_scores(

@@ -130,18 +130,27 @@ def warp(images: Tensor, flipped: Tensor, moved: Tensor, grid: Tensor, mode: str
 def erase(images: Tensor, probability: float, area: tuple[float, float]) -> Tensor:
     """Sets a random rectangle in each image (B, 1, H, W) to 0 with `probability` (random erasing; Zhong et al. 2020).
 
-    Its area is a uniform share of the image in `area`, its height 0.3 to 3.3 times its width (as often below 1 as
-    above); it lies inside the image, and is cut to the image's height or width where it would be larger.
+    Its area is a uniform share of the image in `area`, its shape one that `rectangles` draws; it lies inside the image.
     """
     height, width = images.shape[-2:]
     drawn, share, shape, left, top = torch.rand(5, len(images), 1, 1, 1, device=images.device)
     if probability == 0:
         return images
+    inside = rectangles(images.shape[-2:], uniform(share, *area) * (height * width), shape, left, top)
+    return torch.where(inside & (drawn < probability), 0.0, images)
+
+
+def rectangles(size: Sequence[int], pixels: Tensor, shape: Tensor, left: Tensor, top: Tensor) -> Tensor:
+    """Rectangles of about `pixels` pixels inside images of `size` (H, W): bool (..., H, W).
+
+    All are (..., 1, 1). `shape`, `left` and `top` are draws in [0, 1): the height is 0.3 to 3.3 times the width (as
+    often below 1 as above), as far as a rectangle of that shape and size has room in the image.
+    """
+    height, width = size
     ratio = torch.where(shape < 0.5, uniform(2 * shape, 0.3, 1.0), uniform(2 * shape - 1, 1.0, 3.3))
-    pixels = uniform(share, *area) * (height * width)
+    ratio = ratio.clamp(pixels / width**2, height**2 / pixels)
     tall = (pixels * ratio).sqrt().round().clamp(1, height)
     wide = (pixels / ratio).sqrt().round().clamp(1, width)
-    y = torch.arange(height, device=images.device)[:, None] - (top * (height - tall + 1)).floor()
-    x = torch.arange(width, device=images.device) - (left * (width - wide + 1)).floor()
-    inside = (y >= 0) & (y < tall) & (x >= 0) & (x < wide)
-    return torch.where(inside & (drawn < probability), 0.0, images)
+    y = torch.arange(height, device=pixels.device)[:, None] - (top * (height - tall + 1)).floor()
+    x = torch.arange(width, device=pixels.device) - (left * (width - wide + 1)).floor()
+    return (y >= 0) & (y < tall) & (x >= 0) & (x < wide)

@@ -2,7 +2,7 @@
 
 from fer_perturb.tasks.classifier import Classifier
 
-VERSION = 2  # raise it when the phase's result changes: stored results of older versions are not used again
+VERSION = 3  # raise it when the phase's result changes: stored results of older versions are not used again
 
 
 class AttentionClassifier(Classifier):

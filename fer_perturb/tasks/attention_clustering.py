@@ -16,8 +16,8 @@ from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file, write_npy
 from fer_perturb.perturb.clusters import ClusterMap, agreement, areas, cluster_map, position_only_map
-from fer_perturb.tasks.attention_classifier import AttentionClassifier
 from fer_perturb.tasks.attention_source import AttentionSum, first_batch_attention
+from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.scheme import Scheme
 from fer_perturb.tasks.seeds import derive
 
@@ -25,7 +25,7 @@ VERSION = 2  # raise it when the phase's result changes: stored results of older
 
 
 class AttentionClustering(pl.LightningModule):
-    """The frozen attention classifier looks at the training images, and its attention is clustered.
+    """The frozen attention classifier (or GreyValues) looks at the training images; what it attends is clustered.
 
     `trainer.predict` on it leaves in `directory`: `attention.npy`, float32 (H, W), what was clustered;
     `attention_per_image.npy`, float16 (N, H, W), with `scope=image`; and `clusters.safetensors`.
@@ -33,7 +33,7 @@ class AttentionClustering(pl.LightningModule):
 
     def __init__(
         self,
-        classifier: AttentionClassifier,
+        classifier: Classifier,
         data: FaceDataModule,
         scheme: Scheme,
         directory: Path,

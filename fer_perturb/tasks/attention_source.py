@@ -12,15 +12,14 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from fer_perturb.data.datamodule import FaceDataModule
-from fer_perturb.tasks.attention_classifier import AttentionClassifier
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.seeds import derive, seed_step
 
 
 class AttentionSource:
-    """Phase 1's frozen classifier and what phase 2 stored of its maps; or, without them, the predictor itself."""
+    """Phase 1's frozen classifier, or the grey values, and what phase 2 stored; or, without them, the predictor."""
 
-    def __init__(self, frozen: AttentionClassifier | None = None, clustering: Path | None = None) -> None:
+    def __init__(self, frozen: Classifier | None = None, clustering: Path | None = None) -> None:
         self.frozen = frozen
         self.clustering = clustering
 

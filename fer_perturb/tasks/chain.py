@@ -18,7 +18,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file, link
 from fer_perturb.models.build import build_network, check_network
 from fer_perturb.models.gates import GatedNetwork
-from fer_perturb.tasks import attention_classifier, attention_clustering, predictor
+from fer_perturb.tasks import attention_classifier, attention_clustering, grey_values, predictor
 from fer_perturb.tasks.attention_classifier import AttentionClassifier
 from fer_perturb.tasks.attention_clustering import AttentionClustering, describe, load_clusters
 from fer_perturb.tasks.attention_source import AttentionSource
@@ -26,6 +26,7 @@ from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import fit, make_trainer
 from fer_perturb.tasks.flops import forward_flops, optimizer_flops, training_flops
+from fer_perturb.tasks.grey_values import GreyValues
 from fer_perturb.tasks.loggers import phase_logger
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.predictions import predict, write_predictions
@@ -83,6 +84,7 @@ class Chain:
         if self.scheme.masks and self.scheme.attention == "frozen":
             attention = self.train_attention()
             link_into(attention, self.run_directory / "attention")
+        if self.scheme.stored:
             clustering = self.cluster(attention)
             link_into(clustering, self.run_directory / "clustering")
         source = self.attention_source(attention, clustering)
@@ -113,8 +115,8 @@ class Chain:
 
     # phase 2
 
-    def cluster(self, attention: PhaseResult) -> PhaseResult:
-        """Clusters the trained classifier's attention."""
+    def cluster(self, attention: PhaseResult | None) -> PhaseResult:
+        """Clusters the trained classifier's attention, or the grey values."""
         scheme = self.scheme
 
         def work(directory: Path) -> dict[str, Any]:
@@ -134,12 +136,12 @@ class Chain:
             flops = images * forward_flops(classifier.network, size)
             return {"seconds": time.perf_counter() - started, "flops": flops, **found}
 
-        return run_phase(
-            self.cache, "clustering", self._title("Phase 2, clustering"), self._clustering_content(attention.key), work
-        )
+        return run_phase(self.cache, "clustering", self._title("Phase 2, clustering"), self._clustering_content(), work)
 
-    def frozen(self, attention: PhaseResult) -> AttentionClassifier:
-        """Phase 1's classifier as it was trained, in evaluation mode and without gradients."""
+    def frozen(self, attention: PhaseResult | None) -> AttentionClassifier | GreyValues:
+        """Phase 1's classifier as it was trained, in evaluation mode and without gradients; or the grey values."""
+        if attention is None:
+            return GreyValues(self.data, self.recipe, self.seed)
         classifier = self.attention_classifier()
         classifier.load_state_dict(load_file(attention.directory / WEIGHTS))
         classifier.requires_grad_(False)
@@ -148,7 +150,7 @@ class Chain:
     def attention_source(self, attention: PhaseResult | None, clustering: PhaseResult | None) -> AttentionSource | None:
         if not self.scheme.masks:
             return None
-        if attention is None or clustering is None:
+        if clustering is None:
             return AttentionSource()
         return AttentionSource(self.frozen(attention), clustering.directory)
 
@@ -239,18 +241,18 @@ class Chain:
 
     def predictor_key(self) -> str:
         """The key of what `run()` would leave, known before it runs."""
-        clustering = None
-        if self.scheme.masks and self.scheme.attention == "frozen":
-            clustering = content_key(self._clustering_content(content_key(self._attention_content())))
+        clustering = content_key(self._clustering_content()) if self.scheme.stored else None
         return content_key(self._predictor_content(clustering))
 
     def _attention_content(self) -> dict[str, Any]:
+        if self.scheme.attention == "grey":
+            return self._content(grey_values.VERSION, OmegaConf.create({"attention": "grey"}))
         return self._content(attention_classifier.VERSION, self.config.attention_model)
 
-    def _clustering_content(self, attention_key: str) -> dict[str, Any]:
+    def _clustering_content(self) -> dict[str, Any]:
         return {
             "version": attention_clustering.VERSION,
-            "attention": attention_key,
+            "attention": content_key(self._attention_content()),
             "scope": self.scheme.scope,
             "clusters": asdict(self.scheme.clusters),
             "seed": self.seed,

@@ -10,13 +10,14 @@ from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.frames import decode, encode
 from fer_perturb.perturb.moved import flipped, other_image
+from fer_perturb.perturb.rectangles import all_rectangle_views, sample_rectangle_views
 from fer_perturb.perturb.views import all_views, sample_views
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.scheme import Scheme
 
-VERSION = 2  # raise it when the phase's result changes: stored results of older versions are not used again
+VERSION = 3  # raise it when the phase's result changes: stored results of older versions are not used again
 
 
 class Predictor(Classifier):
@@ -63,23 +64,31 @@ class Predictor(Classifier):
             maps = self.training_maps(batch["index"])
             images, planes = self.augmentation(batch["image"], encode(maps))
             labels = decode(planes)
+        rectangle = self.scheme.hide == "rectangle"
         if self.scheme.views == "all":
-            views = all_views(images, labels, n, self.fill).flatten(0, 1)
+            every = all_rectangle_views if rectangle else all_views
+            views = every(images, labels, n, self.fill).flatten(0, 1)
         else:
             choice = torch.randint(n + 1, (len(images),), device=images.device)
-            views = sample_views(images, labels, choice, self.fill)
+            if rectangle:
+                views = sample_rectangle_views(images, labels, choice, n, self.fill)
+            else:
+                views = sample_views(images, labels, choice, self.fill)
         return self.train_on(views, batch["label"])
 
     def placed_map(self) -> Tensor:
-        """The one map (H, W) where it is applied: in its place, or, as a control, upside down."""
-        return flipped(self.cluster_map) if self.scheme.moved else self.cluster_map
+        """The one map (H, W) as it is applied: in its place, or, as controls, upside down or hiding nothing."""
+        if self.scheme.hide == "nothing":
+            return torch.full_like(self.cluster_map, -1)
+        return flipped(self.cluster_map) if self.scheme.hide == "moved" else self.cluster_map
 
     def training_maps(self, index: Tensor) -> Tensor:
         """The maps of training images, int8 (B, H, W), in the frame of the un-augmented image."""
         if self.scheme.scope != "image":
             return self.placed_map().expand(len(index), -1, -1)
-        rows = other_image(index, self.n_train) if self.scheme.moved else index
-        return self.image_maps["train"][rows]
+        rows = other_image(index, self.n_train) if self.scheme.hide == "moved" else index
+        maps = self.image_maps["train"][rows]
+        return torch.full_like(maps, -1) if self.scheme.hide == "nothing" else maps
 
     def evaluate(self, batch: Batch, tta: TestTimeAugmentation) -> Tensor:
         if not self.scheme.masks:
@@ -101,8 +110,10 @@ class Predictor(Classifier):
         images, index = batch["image"], batch["index"]
         if self.scheme.scope == "dataset":
             return self.placed_map().expand(len(index), -1, -1)
+        if self.scheme.hide == "nothing":
+            return torch.full_like(images.squeeze(1), -1, dtype=torch.int8)
         assert self._source is not None
-        if self.scheme.moved:  # a training image's map, not another test image's
+        if self.scheme.hide == "moved":  # a training image's map, not another test image's
             attention = self._source.stored_rows(other_image(index.cpu(), self.n_train)).to(self.device)
         elif self.trainer.state.fn == TrainerFn.FITTING:
             return self.image_maps["val"][index]

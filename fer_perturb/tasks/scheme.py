@@ -15,7 +15,7 @@ class Scheme:
     """The keys of conf/scheme, explained there. `n_clusters` = 0 means that nothing is masked (baseline)."""
 
     name: str
-    attention: Literal["frozen", "self"]
+    attention: Literal["frozen", "self", "grey"]
     scope: Literal["batch", "dataset", "image"]
     n_clusters: int
     position_weight: float
@@ -25,7 +25,7 @@ class Scheme:
     init: Literal["random", "previous"]
     restarts: int
     every_n_epochs: int
-    moved: bool
+    hide: Literal["cluster", "moved", "nothing", "rectangle"]
     fill: str | int
     views: Literal["all", "sample"]
     inference: Literal["original", "views"]
@@ -42,6 +42,11 @@ class Scheme:
     def masks(self) -> bool:
         """Whether anything is masked."""
         return self.n_clusters > 0
+
+    @property
+    def stored(self) -> bool:
+        """Whether the attention is the same in each epoch, so that phase 2 computes it once and for all."""
+        return self.masks and self.attention != "self"
 
     @property
     def clusters(self) -> ClusterSettings:
@@ -77,9 +82,9 @@ class Scheme:
             raise UserError(
                 "scheme.attention=self with scheme.scope=image clusters at each epoch: set scheme.every_n_epochs=1."
             )
-        if self.moved and self.scope == "image" and self.attention == "self":
+        if self.hide == "moved" and self.scope == "image" and self.attention == "self":
             raise UserError(
-                "scheme.moved=true with scheme.scope=image needs stored attention maps: set scheme.attention=frozen."
+                "scheme.hide=moved with scheme.scope=image needs stored attention maps: set scheme.attention=frozen."
             )
 
 

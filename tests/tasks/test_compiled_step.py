@@ -10,7 +10,7 @@ SCHEMES = [
     [
         "scheme.scope=image",
         "scheme.views=sample",
-        "scheme.moved=true",
+        "scheme.hide=moved",
         "recipe.crop=40",
         "recipe.augmentation.erase=0.5",
     ],

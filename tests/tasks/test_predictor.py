@@ -91,3 +91,46 @@ def test_moved_maps_are_the_real_ones_upside_down(build):
     real, _ = build("scheme=perturb")
     moved, _ = build("scheme=moved_maps")
     assert torch.equal(moved.placed_map(), real.placed_map().flip(0))
+
+
+@pytest.mark.parametrize("scope", ["batch", "dataset", "image"])
+@pytest.mark.parametrize("views", ["all", "sample"])
+def test_copies_hide_nothing(build, scope, views):
+    task, data = build("scheme=copies", f"scheme.scope={scope}", f"scheme.views={views}")
+    task.image_maps = {"train": torch.zeros(task.n_train, 48, 48, dtype=torch.int8)}
+    batch = data.first_batch(0)
+    torch.manual_seed(0)
+    task.training_step(batch, 0)
+    torch.manual_seed(0)
+    images, _ = task.augmentation(batch["image"])
+    versions = 4 if views == "all" else 1
+    assert torch.allclose(grey(task, task.network.seen[0]), images.repeat(versions, 1, 1, 1), atol=1e-5)
+    task.network.seen.clear()
+    task.evaluate(next(iter(in_order(data.data.splits["test"]))), "none")
+    assert all(torch.equal(view, task.network.seen[-1]) for view in task.network.seen)
+
+
+@pytest.mark.parametrize("scope", ["batch", "dataset"])
+@pytest.mark.parametrize("views", ["all", "sample"])
+def test_extra_erasing_hides_as_much_as_perturb(build, scope, views):
+    """And at the same time sees the same images: what differs is where the hidden pixels lie."""
+    areas, whole = {}, {}
+    for scheme in ("perturb", "extra_erasing"):
+        task, data = build(
+            f"scheme={scheme}", f"scheme.scope={scope}", f"scheme.views={views}", "scheme.fill=255",
+            "recipe.augmentation.light=0", "recipe.batch_size=128",
+        )  # fmt: skip
+        task.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
+        hidden = []
+        for step in range(4):
+            torch.manual_seed(step)
+            task.network.seen.clear()
+            task.training_step(data.first_batch(step), 0)
+            hidden.append((grey(task, task.network.seen[0]) > 1 - 1e-5).float().mean())
+        areas[scheme] = float(torch.stack(hidden).mean())
+        if views == "all":
+            whole[scheme] = task.network.seen[0][3 * 128 :]
+    assert areas["extra_erasing"] == pytest.approx(areas["perturb"], rel=0.02)
+    assert areas["perturb"] == pytest.approx(0.25, abs=0.02)
+    if whole:
+        assert torch.equal(whole["perturb"], whole["extra_erasing"])

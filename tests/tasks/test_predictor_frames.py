@@ -88,7 +88,7 @@ GEOMETRY_ALONE = (
 @pytest.mark.parametrize("scope", ["dataset", "image"])
 def test_in_training_a_map_is_warped_with_its_image(build, scope, moved, views, crop):
     """The images show the maps they must wear, so what is hidden can be checked against what is seen."""
-    overrides = [f"scheme.scope={scope}", f"scheme.moved={moved}", f"scheme.views={views}"]
+    overrides = [f"scheme.scope={scope}", f"scheme.hide={'moved' if moved else 'cluster'}", f"scheme.views={views}"]
     task, _ = build(*overrides, *GEOMETRY_ALONE, *([f"recipe.crop={crop}"] if crop else []))
     index = torch.randperm(TRAIN, generator=torch.Generator().manual_seed(1))[:32]
     if scope == "dataset":
@@ -143,7 +143,7 @@ def test_the_map_of_a_batch_is_not_warped_but_may_be_upside_down(build, moved):
 
 @pytest.mark.parametrize("moved", [False, True], ids=["real", "moved"])
 def test_the_map_of_the_data_set_in_testing(build, moved):
-    task, _ = build("scheme.scope=dataset", f"scheme.moved={moved}", f"scheme.fill={FILL}")
+    task, _ = build("scheme.scope=dataset", f"scheme.hide={'moved' if moved else 'cluster'}", f"scheme.fill={FILL}")
     task.cluster_map.copy_(patchwork())
     expected = patchwork()[np.arange(47, -1, -1)] if moved else patchwork()
     dark = torch.full((5, 1, 48, 48), 100, dtype=torch.uint8)
@@ -190,7 +190,7 @@ def outputs(tmp_path_factory):
         ["scheme.scope=batch"],
         ["scheme.scope=dataset"],
         ["scheme.scope=image"],
-        ["scheme.scope=image", "scheme.moved=true"],
+        ["scheme.scope=image", "scheme.hide=moved"],
     ],
     ids=" ".join,
 )

@@ -19,7 +19,7 @@ def scheme(*overrides):
         ("scheme.init=warm", "scheme.init"),
         ("scheme.n_clusters=-1", "scheme.n_clusters"),
         ("scheme.n_clusters=three", "scheme.n_clusters"),
-        ("scheme.moved=upside", "scheme.moved"),
+        ("scheme.hide=eyes", "scheme.hide"),
         ("scheme.position_weight=a", "scheme.position_weight"),
         ("+scheme.x=1", "scheme.x"),
         ("scheme.n_clusters=1000", "scheme.n_clusters"),
@@ -57,11 +57,26 @@ def test_fill_is_in_grey_values():
 
 @pytest.mark.parametrize(
     ("name", "differs_in"),
-    [("position_only", {"attention_weight"}), ("moved_maps", {"moved"}), ("perturb_image", {"scope", "init"})],
+    [
+        ("position_only", {"attention_weight"}),
+        ("grey_value", {"attention"}),
+        ("moved_maps", {"hide"}),
+        ("copies", {"hide"}),
+        ("extra_erasing", {"hide"}),
+        ("perturb_image", {"scope", "init"}),
+        ("perturb_author", {"restarts"}),
+    ],
 )
 def test_a_control_differs_from_perturb_in_one_thing(name, differs_in):
     perturb, control = content(scheme("scheme=perturb")), content(scheme(f"scheme={name}"))
     assert {key for key in perturb if perturb[key] != control[key]} == differs_in
+
+
+def test_the_author_s_phase_1_is_a_vgg16_with_a_gate_on_its_input():
+    config = composed("scheme=perturb_author", "model=resnet_small")
+    assert (config.attention_model.backbone, config.attention_model.attention.at) == ("fer_vgg16", ["input"])
+    assert config.model.backbone == "resnet_small"
+    assert composed("scheme=perturb").attention_model.backbone == "resnet_small"
 
 
 def test_the_paper_s_values():

@@ -75,7 +75,10 @@ def test_copies_are_noticed():
         ["scheme.scope=dataset", "scheme.views=all"],
         ["scheme.scope=dataset", "scheme.views=sample"],
         ["scheme.scope=image", "scheme.views=all"],
-        ["scheme.scope=image", "scheme.views=sample", "scheme.moved=true", "recipe.crop=40"],
+        ["scheme.scope=image", "scheme.views=sample", "scheme.hide=moved", "recipe.crop=40"],
+        ["scheme=extra_erasing", "scheme.views=all"],
+        ["scheme=extra_erasing", "scheme.views=sample", "scheme.scope=image"],
+        ["scheme=copies", "scheme.scope=image"],
     ],
     ids=" ".join,
 )

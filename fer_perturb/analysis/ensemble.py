@@ -1,0 +1,76 @@
+"""`model=ensemble`: the mean of the logits of trained runs (paper, Table 2; the author's code adds them up)."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hydra.core.hydra_config import HydraConfig
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from fer_perturb.analysis.summary import SUMMARY, read_summary, summarise_ensemble
+from fer_perturb.errors import UserError
+from fer_perturb.files import atomic_file
+from fer_perturb.tasks.run_directory import describe_run, run_directory
+
+
+def ensemble(config: DictConfig, train_identities: NDArray[np.bytes_]) -> tuple[Path, dict[str, Any]]:
+    """The run of an ensemble from its members' predictions: its directory and its summary.
+
+    config: conf/train.yaml, composed, with `model.members`, which maps names to model configs. A member is the run that
+    `model=<name>` with everything else the same has left. train_identities: as for `summarise`.
+    Raises UserError, with the command that trains them, where members have not been trained.
+    """
+    runs = {name: run_directory(_member(config, name)) for name in config.model.members}
+    if missing := [name for name, run in runs.items() if not (run / SUMMARY).is_file()]:
+        raise UserError(
+            f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe, "
+            f"and seed (expected {runs[missing[0]] / SUMMARY}, for one). Train first:\n  {_command(missing)}"
+        )
+    run = run_directory(config)
+    describe_run(config, run)
+    for dataset in (config.dataset.name, *config.test_on):
+        file = Path("predictions", f"{dataset}.parquet")
+        table = mean_predictions([member / file for member in runs.values()])
+        with atomic_file(run / file) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+    members = {name: read_summary(member) for name, member in runs.items()}
+    return run, summarise_ensemble(config, run, members, train_identities)
+
+
+def mean_predictions(paths: Sequence[Path]) -> pa.Table:
+    """Predictions (DESIGN: contract) whose logits are the means, row by row, over those of the files `paths`.
+
+    Raises UserError where the files do not hold the same images, views and test-time augmentation in the same order.
+    """
+    tables = [pq.read_table(path) for path in paths]
+    first = tables[0]
+    logits = [name for name in first.column_names if name.startswith("logit_")]
+    for path, table in zip(paths, tables, strict=True):
+        if table.column_names != first.column_names or not table.drop(logits).equals(first.drop(logits)):
+            raise UserError(
+                f"{path} does not hold the same rows as {paths[0]}, so that their logits cannot be averaged; expected "
+                "the same images, views and test-time augmentation."
+            )
+    for name in logits:
+        mean = np.mean([table[name].to_numpy() for table in tables], axis=0, dtype=np.float64)
+        first = first.set_column(first.column_names.index(name), name, pa.array(mean.astype(np.float32)))
+    return first
+
+
+def _member(config: DictConfig, name: str) -> DictConfig:
+    """What `model=<name>` would have composed."""
+    alone = config.copy()
+    alone.model = config.model.members[name]
+    return alone
+
+
+def _command(models: Sequence[str]) -> str:
+    """The command that trains these models as the ensemble was asked for."""
+    given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    others = [override for override in given if not override.startswith("model=")]
+    return shlex.join(["python", "-m", "fer_perturb.train", "-m", f"model={','.join(models)}", *others])
