@@ -36,6 +36,17 @@ def all_views(images: Tensor, labels: Tensor, n_clusters: int, fill: float) -> T
     return torch.where(hidden, fill, images)
 
 
+def draw_views(count: int, n_clusters: int, clean_share: float | None, device: torch.device) -> Tensor:
+    """Which view each of `count` images is seen in: int64 (count,) in 0..n, where n is the image itself.
+
+    clean_share: probability of n, in [0, 1]; None: 1 / (n + 1), as often as each cluster. From torch's random stream.
+    """
+    if clean_share is None:
+        return torch.randint(n_clusters + 1, (count,), device=device)
+    whole = torch.rand(count, device=device) < clean_share
+    return torch.where(whole, n_clusters, torch.randint(n_clusters, (count,), device=device))
+
+
 def sample_views(images: Tensor, labels: Tensor, choice: Tensor, fill: float) -> Tensor:
     """One view of each image: image b with the pixels of cluster choice[b] set to `fill`.
 

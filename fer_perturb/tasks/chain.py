@@ -22,6 +22,7 @@ from fer_perturb.tasks import attention_classifier, attention_clustering, grey_v
 from fer_perturb.tasks.attention_classifier import AttentionClassifier
 from fer_perturb.tasks.attention_clustering import AttentionClustering, describe, load_clusters
 from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import fit, make_trainer
@@ -214,9 +215,11 @@ class Chain:
         with phase_logger(self.config, name, self.run_directory) as logger:
             callbacks = [callback] if callback else []
             record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
+            trainer = make_trainer(config, self.recipe, directory, None)
+            if callback and self.scheme.reestimate_bn:
+                reestimate_batch_norm(task, self.data, trainer)
             with atomic_file(directory / WEIGHTS) as temporary:
                 save_file({key: value.contiguous() for key, value in task.state_dict().items()}, temporary)
-            trainer = make_trainer(config, self.recipe, directory, None)
             logits = predict(task, self.data.data, trainer)
             path = directory / "predictions" / f"{self.data.data.name}.parquet"
             write_predictions(path, self.data.data, logits, self.recipe.tta)

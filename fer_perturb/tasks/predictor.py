@@ -11,7 +11,7 @@ from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.frames import decode, encode
 from fer_perturb.perturb.moved import flipped, other_image
 from fer_perturb.perturb.rectangles import all_rectangle_views, sample_rectangle_views
-from fer_perturb.perturb.views import all_views, sample_views
+from fer_perturb.perturb.views import all_views, draw_views, sample_views
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.recipe import Recipe
@@ -69,7 +69,7 @@ class Predictor(Classifier):
             every = all_rectangle_views if rectangle else all_views
             views = every(images, labels, n, self.fill).flatten(0, 1)
         else:
-            choice = torch.randint(n + 1, (len(images),), device=images.device)
+            choice = draw_views(len(images), n, self.scheme.clean_share, images.device)
             if rectangle:
                 views = sample_rectangle_views(images, labels, choice, n, self.fill)
             else:

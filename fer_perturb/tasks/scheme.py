@@ -28,6 +28,8 @@ class Scheme:
     hide: Literal["cluster", "moved", "nothing", "rectangle"]
     fill: str | int
     views: Literal["all", "sample"]
+    clean_share: float | None
+    reestimate_bn: bool
     inference: Literal["original", "views"]
 
     @classmethod
@@ -70,6 +72,11 @@ class Scheme:
             raise UserError(f"scheme.n_clusters={self.n_clusters}: expected 1 or more (0: nothing is masked).")
         if self.every_n_epochs < 1:
             raise UserError(f"scheme.every_n_epochs={self.every_n_epochs}: expected at least 1.")
+        if self.clean_share is not None and not (0 <= self.clean_share <= 1 and self.views == "sample"):
+            raise UserError(
+                f"scheme.clean_share={self.clean_share} with scheme.views={self.views}: expected a share from 0 to 1 "
+                "with scheme.views=sample, or null (with views=all each image is seen whole once a step)."
+            )
         grey = isinstance(self.fill, int) and not isinstance(self.fill, bool) and 0 <= self.fill <= 255
         if not grey and self.fill not in ("black", "mean"):
             raise UserError(f"scheme.fill={self.fill}: expected black, mean or a grey value from 0 to 255.")

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_perturb.perturb.views import all_views, masks, sample_views
+from fer_perturb.perturb.views import all_views, draw_views, masks, sample_views
 
 few = settings(deadline=None, max_examples=30)
 FILL = -7.0  # no pixel of the random images has this value
@@ -94,3 +94,12 @@ def test_gradients_flow_where_the_image_shows():
     all_views(images, labels, 2, 0.0).sum().backward()
     assert images.grad is not None
     assert images.grad[0, 0].tolist() == [[2, 2], [2, 3]]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(None, 0.25), (0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_the_share_of_whole_images(share, expected):
+    torch.manual_seed(0)
+    choice = draw_views(20_000, 3, share, torch.device("cpu"))
+    shares = torch.bincount(choice, minlength=4) / len(choice)
+    assert shares[3] == pytest.approx(expected, abs=0.015)
+    assert shares[:3].tolist() == pytest.approx([(1 - expected) / 3] * 3, abs=0.015)

@@ -30,6 +30,8 @@ def scheme(*overrides):
         ("scheme.floor=1.5", "scheme.floor"),
         ("scheme.top_share=0", "scheme.top_share"),
         ("scheme.restarts=0", "scheme.restarts"),
+        ("scheme.clean_share=0.5", "scheme.clean_share"),  # with views=all
+        ("scheme.reestimate_bn=often", "scheme.reestimate_bn"),
         ("scheme.position_weight=-1", "scheme.position_weight"),
         ("scheme.n_clusters=0", "scheme.inference"),
     ],
