@@ -17,18 +17,17 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
     """
     # here, not above, so that --help is fast
     from fer_perturb.analysis.ensemble import ensemble
-    from fer_perturb.analysis.summary import SUMMARY, read_summary, summarise
+    from fer_perturb.analysis.summary import finished_summary, summarise
     from fer_perturb.open_data import open_data
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.chain import Chain
-    from fer_perturb.tasks.run_directory import run_directory
 
-    run, data = run_directory(config), open_data(config)
+    data = open_data(config)
     if "members" in config.model:
-        return ensemble(config, data.splits["train"].identities())
+        return ensemble(config, data)
     chain = Chain(config, data, show_phase)
-    finished = read_summary(run) if (run / SUMMARY).is_file() else None
-    if finished and finished["phases"]["predictor"]["key"] == chain.predictor_key():
+    run = chain.run_directory
+    if finished := finished_summary(chain):
         print(f"Finished before: {run}")
         return run, finished
     phases = chain.run()

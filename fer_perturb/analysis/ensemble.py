@@ -9,37 +9,45 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hydra.core.hydra_config import HydraConfig
-from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from fer_perturb.analysis.summary import SUMMARY, read_summary, summarise_ensemble
+from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
+from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file
+from fer_perturb.tasks.chain import Chain, FinishedPhase
 from fer_perturb.tasks.run_directory import describe_run, run_directory
 
 
-def ensemble(config: DictConfig, train_identities: NDArray[np.bytes_]) -> tuple[Path, dict[str, Any]]:
+def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]]:
     """The run of an ensemble from its members' predictions: its directory and its summary.
 
     config: conf/train.yaml, composed, with `model.members`, which maps names to model configs. A member is the run that
-    `model=<name>` with everything else the same has left. train_identities: as for `summarise`.
-    Raises UserError, with the command that trains them, where members have not been trained.
+    `model=<name>` with everything else the same has left. data: the dataset that they were trained on.
+    Raises UserError, with the commands that train them, where members have not been trained.
     """
-    runs = {name: run_directory(_member(config, name)) for name in config.model.members}
-    if missing := [name for name, run in runs.items() if not (run / SUMMARY).is_file()]:
+    if config.model.small_input or config.model.kwargs or config.model.attention.at:
         raise UserError(
-            f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe, "
-            f"and seed (expected {runs[missing[0]] / SUMMARY}, for one). Train first:\n  {_command(missing)}"
+            f"model={config.model.backbone}: model.small_input, model.kwargs and model.attention are its members', not "
+            "its own. Set model.members.<name>.attention.at, for example."
+        )
+    members = {name: Chain(_member(config, name), data, _shown_before) for name in config.model.members}
+    summaries = {name: finished_summary(chain) for name, chain in members.items()}
+    if missing := [name for name, summary in summaries.items() if summary is None]:
+        commands = "\n".join(f"  {_command(name)}" for name in missing)
+        raise UserError(
+            f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe "
+            f"and seed (expected in {members[missing[0]].run_directory}, for one). Train first:\n{commands}"
         )
     run = run_directory(config)
     describe_run(config, run)
     for dataset in (config.dataset.name, *config.test_on):
         file = Path("predictions", f"{dataset}.parquet")
-        table = mean_predictions([member / file for member in runs.values()])
+        table = mean_predictions([chain.run_directory / file for chain in members.values()])
         with atomic_file(run / file) as temporary:
             pq.write_table(table, temporary, compression="zstd")
-    members = {name: read_summary(member) for name, member in runs.items()}
-    return run, summarise_ensemble(config, run, members, train_identities)
+    found = {name: summary for name, summary in summaries.items() if summary}
+    return run, summarise_ensemble(config, run, found, data.splits["train"].identities())
 
 
 def mean_predictions(paths: Sequence[Path]) -> pa.Table:
@@ -69,8 +77,15 @@ def _member(config: DictConfig, name: str) -> DictConfig:
     return alone
 
 
-def _command(models: Sequence[str]) -> str:
-    """The command that trains these models as the ensemble was asked for."""
+def _shown_before(phase: FinishedPhase) -> None:
+    """A member is not trained here, so there is nothing to show."""
+
+
+def _command(name: str) -> str:
+    """The command that trains a member as the ensemble was asked for, with what was said of that member."""
     given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    others = [override for override in given if not override.startswith("model=")]
-    return shlex.join(["python", "-m", "fer_perturb.train", "-m", f"model={','.join(models)}", *others])
+    own = f"model.members.{name}."
+    others = [
+        override.replace(own, "model.") for override in given if not override.startswith("model") or own in override
+    ]
+    return shlex.join(["python", "-m", "fer_perturb.train", f"model={name}", *others])

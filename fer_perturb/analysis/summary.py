@@ -13,6 +13,7 @@ from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
 from fer_perturb.data.clean import has_twin
 from fer_perturb.files import write_json
+from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phase_cache import PhaseResult
 from fer_perturb.tasks.run_directory import commit, config_hash
 
@@ -60,10 +61,11 @@ def summarise_ensemble(
     return summary
 
 
-def read_summary(run: Path) -> dict[str, Any]:
-    """What `summarise` wrote into the run's directory."""
-    summary: dict[str, Any] = json.loads((run / SUMMARY).read_text())
-    return summary
+def finished_summary(chain: Chain) -> dict[str, Any] | None:
+    """What `summarise` wrote for this very chain; None if it has not finished, or with other data or older code."""
+    file = chain.run_directory / SUMMARY
+    summary: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
+    return summary if summary and summary["phases"]["predictor"]["key"] == chain.predictor_key() else None
 
 
 def _what(config: DictConfig) -> dict[str, Any]:

@@ -36,7 +36,8 @@ def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
 
 def _vgg(*, share: float, hidden: int, **kwargs: Any) -> VGG:
     cfg = [width if isinstance(width, str) else int(share * width) for width in WIDTHS]
-    network = VGG(cfg, norm_layer=nn.BatchNorm2d, act_layer=_Activation, **{"in_chans": 1, **kwargs})
+    arguments = {"norm_layer": nn.BatchNorm2d, "act_layer": _Activation, "in_chans": 1, **kwargs}
+    network = VGG(cfg, mlp_ratio=1 / 4096, **arguments)  # its own head, which is replaced below: hardly any weights
     layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(1)]
     for width in (network.num_features, hidden):
         linear = nn.Conv2d(width, hidden, kernel_size=1)

@@ -1,5 +1,6 @@
 """Batch norm's statistics anew, from whole images: in training most of Perturb's images have something hidden."""
 
+import time
 from collections.abc import Iterator
 
 import pytorch_lightning as pl
@@ -14,22 +15,24 @@ from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.seeds import derive, seed_step
 
 
-def reestimate_batch_norm(task: Classifier, data: FaceDataModule, trainer: pl.Trainer) -> None:
-    """Sets the running mean and variance of each batch norm to those over the training images as they are.
+def reestimate_batch_norm(task: Classifier, data: FaceDataModule, trainer: pl.Trainer) -> dict[str, float]:
+    """Sets the running mean and variance of each batch norm to their means over batches of whole training images.
 
-    Neither augmented nor masked, in their packed order, with dropout as in training. The weights stay.
+    The images are neither augmented nor masked, in their packed order; what fills no batch is left out, so that each
+    batch counts alike. Dropout is as in training. The weights stay. Returns what it took: seconds, and images.
     """
-    device = trainer.strategy.root_device
+    started, device = time.perf_counter(), trainer.strategy.root_device
     task.to(device)
-    starts = range(0, len(data.train_rows), data.batch_size)
+    size = data.sampler.batch_size
+    starts = range(0, len(data.sampler) * size, size)
 
     def whole() -> Iterator[Tensor]:
         for start in tqdm(starts, "Batch norm", leave=False, disable=not trainer.progress_bar_callback):
-            rows = data.train_rows[start : start + data.batch_size]
-            images = to_unit(data.batches("train")[rows]["image"].to(device))
+            images = to_unit(data.batches("train")[data.train_rows[start : start + size]]["image"].to(device))
             for crop in task.crops(images, "none"):
                 yield task.normalise(crop)
 
     with isolate_rng(), trainer.precision_plugin.forward_context():
         seed_step(device, derive(task.seed, "batch norm"))  # dropout draws
         update_bn(whole(), task.network)
+    return {"seconds": time.perf_counter() - started, "images": len(starts) * size}

@@ -205,7 +205,8 @@ class Chain:
             kwargs=kwargs,
             image_size=size,
         )
-        check_network(network, size)
+        for training_size in {size, *self.recipe.training_sizes(self.data.data.image_size)}:
+            check_network(network, training_size)
         return network
 
     def _train(self, task: Classifier, directory: Path, name: str, source: AttentionSource | None) -> dict[str, Any]:
@@ -216,8 +217,8 @@ class Chain:
             callbacks = [callback] if callback else []
             record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
             trainer = make_trainer(config, self.recipe, directory, None)
-            if callback and self.scheme.reestimate_bn:
-                reestimate_batch_norm(task, self.data, trainer)
+            if isinstance(task, Predictor) and self.scheme.reestimate_bn:
+                record["batch_norm"] = reestimate_batch_norm(task, self.data, trainer)
             with atomic_file(directory / WEIGHTS) as temporary:
                 save_file({key: value.contiguous() for key, value in task.state_dict().items()}, temporary)
             logits = predict(task, self.data.data, trainer)
@@ -234,10 +235,13 @@ class Chain:
         record["flops"] += steps * optimizer_flops(task.network, self.recipe.optimizer)
         record["commit"] = commit()
         record["images_per_second"] = record["images"] / record["seconds"]
+        if "batch_norm" in record:
+            record["flops"] += record["batch_norm"]["images"] * forward_flops(task.network, size)
         if callback and source:
             record["clusters"] = callback.history
             looks = sum(entry["attention_passes"] for entry in callback.history)
             record["flops"] += looks * forward_flops(source.classifier(task).network, size)
+        self.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
         return record
 
     # what decides a phase's results

@@ -30,7 +30,7 @@ class Recipe:
     crop: int | None
     """Side of the crops in pixels (five in training; the centre or ten in testing); None: the whole image."""
     grow_from: int | None
-    """Side in pixels of the network's input in the first epochs; None: the full size in all of them."""
+    """Side in pixels of the network's input in the first epochs; None, or no less than it: the full size in all."""
     tta: TestTimeAugmentation
     augmentation: AugmentationSettings
     optimizer: Callable[..., torch.optim.Optimizer]
@@ -64,6 +64,8 @@ class Recipe:
             return [(height, width)] * self.epochs
         full = min(height, width)
         small = range(self.grow_from, full, 8)
+        if not small:  # the images are no larger than that
+            return [(height, width)] * self.epochs
         growing = self.epochs * 3 // 4
         sides = [small[epoch * len(small) // growing] for epoch in range(growing)] + [full] * (self.epochs - growing)
         return [(height * side // full, width * side // full) for side in sides]
@@ -82,10 +84,10 @@ class Recipe:
                 f"so expected a side of 1 to {min(image_size)} pixels, or null."
             )
         full = min(self.input_size(image_size))
-        if self.grow_from is not None and not 1 <= self.grow_from < full:
+        if self.grow_from is not None and self.grow_from < 1:
             raise UserError(
-                f"recipe.grow_from={self.grow_from}: the network's input is {full} pixels wide, so expected a side "
-                f"of 1 to {full - 1} pixels, or null."
+                f"recipe.grow_from={self.grow_from}: the network's input is {full} pixels wide; expected a side of 1 "
+                f"to {full - 1} pixels to grow from, or null."
             )
         for key in ("epochs", "batch_size"):
             if getattr(self, key) < 1:

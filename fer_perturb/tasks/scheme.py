@@ -42,7 +42,7 @@ class Scheme:
 
     @property
     def masks(self) -> bool:
-        """Whether anything is masked."""
+        """Whether there are clusters, and views that hide them (or, in a control, something else)."""
         return self.n_clusters > 0
 
     @property
@@ -96,7 +96,7 @@ class Scheme:
 
 
 def content(scheme: Scheme) -> dict[str, Any]:
-    """What of the scheme decides a predictor's weights: nothing at all where nothing is masked."""
+    """What of the scheme decides a predictor's weights: of the masks nothing, where nothing is masked."""
     if not scheme.masks:
-        return {}
+        return {"reestimate_bn": True} if scheme.reestimate_bn else {}
     return {field.name: getattr(scheme, field.name) for field in fields(scheme) if field.name != "name"}

@@ -1,9 +1,13 @@
 """The ensemble is the mean of its members' logits."""
 
+import shlex
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from composing import composed, small
+from composing import DRAWING, composed, small
 
 from fer_perturb.analysis.ensemble import mean_predictions
 from fer_perturb.errors import UserError
@@ -41,8 +45,40 @@ def test_its_logits_are_the_means(data_directory, members):
 
 def test_a_missing_member_is_named_with_the_command_that_trains_it(data_directory, members):
     outputs, _ = members
-    with pytest.raises(UserError, match="-m model=resnet_tiny,seresnet_light"):
+    with pytest.raises(
+        UserError, match=r"resnet_tiny, seresnet_light not trained yet.*\n.*fer_perturb.train model=resnet_tiny\n"
+    ):
         train(config_of(data_directory, outputs, "ensemble", scheme="position_only"))
+
+
+def test_a_member_of_other_code_or_data_counts_as_missing(data_directory, members, monkeypatch):
+    from fer_perturb.tasks import predictor
+
+    outputs, _ = members
+    monkeypatch.setattr(predictor, "VERSION", predictor.VERSION + 1)
+    with pytest.raises(UserError, match="not trained yet"):
+        train(config_of(data_directory, outputs, "ensemble"))
+
+
+def test_what_is_set_on_the_whole_is_refused(data_directory, members):
+    config = config_of(data_directory, members[0], "ensemble")
+    config.model.attention.at = ["stage1"]
+    with pytest.raises(UserError, match=r"model\.members"):
+        train(config)
+
+
+def test_the_command_line_says_how_to_train_a_member(tmp_path):
+    command = [sys.executable, "-m", "fer_perturb.train", "model=ensemble_small", "dataset=synthetic", "seed=5",
+               "model.members.dpn_small.attention.at=[stage1]", *DRAWING, f"paths.data={tmp_path}",
+               f"paths.outputs={tmp_path}"]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    lines = [shlex.split(line) for line in done.stderr.splitlines() if line.startswith("  python")]
+    assert len(lines) == 5
+    (dpn,) = (line for line in lines if "model=dpn_small" in line)
+    assert "model.attention.at=[stage1]" in dpn
+    assert {"dataset=synthetic", "seed=5"} <= set(dpn)
+    assert not any("attention" in part for line in lines if line is not dpn for part in line)
 
 
 def test_other_rows_are_not_averaged(members):

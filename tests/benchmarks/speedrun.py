@@ -64,15 +64,21 @@ def table(entries: list[dict[str, Any]]) -> list[str]:
 
 def curves(entries: list[dict[str, Any]]) -> Figure:
     """PublicTest over PFLOP, a line for each setting with the last epochs of its training."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
     axis = figure.subplots()
     for number, entry in enumerate(entries):
         points = [point for point in entry["points"] if point[1] > 55]
         style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10]}
-        axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=entry["name"], **style)
-    axis.set_xlabel("PFLOP of training")
+        final = entry["private_test"] is not None
+        shape = {"marker": "*" if final else "o", "markersize": 12 if final else 3}
+        axis.plot(*zip(*points, strict=True), label=entry["name"], **shape, **style)
+    axis.set_xscale("log")
+    ticks = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("PFLOP of training; a star: a final setting, run as a chain")
     axis.set_ylabel("accuracy on PublicTest, %, mean over the flip")
-    axis.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside right upper")
     axis.grid(alpha=0.3)
     return figure
 

@@ -1,5 +1,10 @@
-import pytest
+import weakref
 
+import pytest
+from composing import small
+
+from fer_perturb.open_data import open_data
+from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phase_cache import content_key, link_into, run_phase
 
 
@@ -52,3 +57,12 @@ def test_a_run_stands_alone(tmp_path):
     for file in result.directory.rglob("*.parquet"):
         file.unlink()
     assert (tmp_path / "run" / "predictions" / "x.parquet").read_text() == "p"
+
+
+def test_a_finished_phase_is_forgotten(data_directory, tmp_path):
+    """Its trainer, task and optimiser do not lie in memory beside the next phase's."""
+    config = small(data_directory, tmp_path, "scheme=perturb")
+    seen = []
+    chain = Chain(config, open_data(config), lambda phase: seen.append(weakref.ref(phase.task)))
+    chain.train_attention()
+    assert [task() for task in seen] == [None]

@@ -16,7 +16,6 @@ def recipe(*overrides):
         ("recipe.tta=twenty", "recipe.tta"),
         ("recipe.tta=ten", "recipe.crop"),
         ("recipe.crop=50", "recipe.crop"),
-        ("recipe.grow_from=48", "recipe.grow_from"),
         ("recipe.grow_from=0", "recipe.grow_from"),
         ("recipe.epochs=0", "recipe.epochs"),
         ("recipe.batch_size=0", "recipe.batch_size"),
@@ -72,7 +71,8 @@ def test_a_value_of_another_kind_is_named(override, key):
 def test_small_pictures_first():
     sizes = recipe("recipe.grow_from=32", "recipe.epochs=8").training_sizes((48, 48))
     assert sizes == [(32, 32)] * 3 + [(40, 40)] * 3 + [(48, 48)] * 2
-    assert recipe("recipe.epochs=3").training_sizes((48, 48)) == [(48, 48)] * 3
+    assert recipe("recipe.epochs=3", "recipe.grow_from=null").training_sizes((48, 48)) == [(48, 48)] * 3
+    assert recipe("recipe.epochs=3", "recipe.grow_from=32").training_sizes((32, 40)) == [(32, 40)] * 3  # no smaller
     assert recipe("recipe.grow_from=30", "recipe.epochs=1").training_sizes((48, 60)) == [(48, 60)]
     assert recipe("recipe.grow_from=24", "recipe.epochs=4").training_sizes((48, 60))[0] == (24, 30)
     cropped = recipe("recipe=paper", "recipe.grow_from=32", "recipe.epochs=4").training_sizes((48, 48))

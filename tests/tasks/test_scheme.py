@@ -64,7 +64,7 @@ def test_fill_is_in_grey_values():
         ("grey_value", {"attention"}),
         ("moved_maps", {"hide"}),
         ("copies", {"hide"}),
-        ("extra_erasing", {"hide"}),
+        ("extra_erasing", {"hide", "inference"}),
         ("perturb_image", {"scope", "init"}),
         ("perturb_author", {"restarts"}),
     ],
@@ -78,7 +78,7 @@ def test_the_author_s_phase_1_is_a_vgg16_with_a_gate_on_its_input():
     config = composed("scheme=perturb_author", "model=resnet_small")
     assert (config.attention_model.backbone, config.attention_model.attention.at) == ("fer_vgg16", ["input"])
     assert config.model.backbone == "resnet_small"
-    assert composed("scheme=perturb").attention_model.backbone == "resnet_small"
+    assert composed("scheme=perturb", "model=resnet_tiny").attention_model.backbone == "resnet_tiny"
 
 
 def test_the_paper_s_values():

@@ -79,6 +79,7 @@ def test_copies_are_noticed():
         ["scheme=extra_erasing", "scheme.views=all"],
         ["scheme=extra_erasing", "scheme.views=sample", "scheme.scope=image"],
         ["scheme=copies", "scheme.scope=image"],
+        ["scheme.scope=batch", "scheme.views=sample", "scheme.clean_share=0.5"],
     ],
     ids=" ".join,
 )
