@@ -126,7 +126,7 @@ def growth_figure(rows: Sequence[dict[str, Any]]) -> Figure:
             x = curves[0][1]["x"]
             axis.loglog(x, [size / x[0] for size in x], color="black", linestyle="--", linewidth=1, label="linear")
             axis.set_xticks(x, [f"{size:g}" for size in x], minor=False)
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=8, loc="lower right")
         axis.minorticks_off()
         axis.set_xlabel(label)
         axis.set_ylabel("seconds, multiples of the smallest size's")
