@@ -40,9 +40,8 @@ def _vgg(*, share: float, hidden: int, **kwargs: Any) -> VGG:
     network = VGG(cfg, mlp_ratio=1 / 4096, **arguments)  # its own head, which is replaced below: hardly any weights
     layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(1)]
     for width in (network.num_features, hidden):
-        linear = nn.Conv2d(width, hidden, kernel_size=1)
+        linear = nn.Conv2d(width, hidden, kernel_size=1)  # its bias is left as torch draws it: batch norm follows
         nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(linear.bias)  # type: ignore[arg-type] # it has one
         layers += [linear, nn.BatchNorm2d(hidden), _Activation(inplace=True)]
     network.set_submodule("pre_logits", nn.Sequential(*layers))
     network.head_hidden_size = hidden

@@ -115,7 +115,7 @@ def number(value: float) -> str:
 def growth_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     """Seconds over size, both on log scales, as multiples of the smallest; dashed: linear growth."""
     axes_of = {"images": "training images, multiples of FER2013's", "clusters": "clusters"}
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     for axis, (name, label) in zip(figure.subplots(1, 2), axes_of.items(), strict=True):
         curves = [(row["what"].split(": ", 1)[1], row["curve"]) for row in rows if row["curve"]["axis"] == name]
         for (what, curve), colour in zip(curves, CLUSTER_COLOURS, strict=False):
@@ -126,7 +126,7 @@ def growth_figure(rows: Sequence[dict[str, Any]]) -> Figure:
             x = curves[0][1]["x"]
             axis.loglog(x, [size / x[0] for size in x], color="black", linestyle="--", linewidth=1, label="linear")
             axis.set_xticks(x, [f"{size:g}" for size in x], minor=False)
-            axis.legend(fontsize=8, loc="lower right")
+            axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
         axis.minorticks_off()
         axis.set_xlabel(label)
         axis.set_ylabel("seconds, multiples of the smallest size's")
