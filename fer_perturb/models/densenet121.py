@@ -22,8 +22,8 @@ def fer_densenet121(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 @register_model
 def densenet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """`fer_densenet121` with growth 14 and a stem of stride 2, for two CPU cores."""
-    return _build("densenet_small", pretrained, growth_rate=14, stem_stride=2, **kwargs)
+    """`fer_densenet121` with growth 8 and a stem of stride 2, for two CPU cores."""
+    return _build("densenet_small", pretrained, growth_rate=8, stem_stride=2, **kwargs)
 
 
 def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:

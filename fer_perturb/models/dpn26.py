@@ -28,9 +28,9 @@ def fer_dpn26(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 @register_model
 def dpn_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """`fer_dpn26` at half its widths, with a stem of stride 2, for two CPU cores."""
-    widths, growth = (48, 96, 192, 384), (8, 16, 12, 64)
-    return _build("dpn_small", pretrained, widths=widths, growth=growth, groups=16, stem_stride=2, **kwargs)
+    """`fer_dpn26` at a quarter of its widths, with a stem of stride 2, for two CPU cores."""
+    widths, growth = (24, 48, 96, 192), (4, 8, 6, 32)
+    return _build("dpn_small", pretrained, widths=widths, growth=growth, groups=8, stem_stride=2, **kwargs)
 
 
 def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:

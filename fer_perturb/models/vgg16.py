@@ -25,8 +25,8 @@ def fer_vgg16(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 @register_model
 def vgg16_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """`fer_vgg16` with three eighths of its channels and a head 512 wide, for two CPU cores."""
-    return _build("vgg16_small", pretrained, share=0.375, hidden=512, **kwargs)
+    """`fer_vgg16` with a quarter of its channels and a head 512 wide, for two CPU cores."""
+    return _build("vgg16_small", pretrained, share=0.25, hidden=512, **kwargs)
 
 
 def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
