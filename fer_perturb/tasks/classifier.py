@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from fer_perturb.data.augment import Augmentation, to_unit
 from fer_perturb.data.crops import TestTimeAugmentation, test_time_crops
 from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.data.mixup import mix_pairs
 from fer_perturb.errors import UserError
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.tasks.recipe import Recipe
@@ -75,7 +76,14 @@ class Classifier(pl.LightningModule):
         height, width = self.training_sizes[self.current_epoch]
         if images.shape[-2:] != (height, width):
             images = interpolate(images, size=(height, width), mode="bilinear", antialias=True)
-        loss: Tensor = self.loss(self(images), labels.repeat(len(images) // len(labels)))
+        versions = len(images) // len(labels)
+        if self.recipe.mixup:
+            mixed, share = mix_pairs(images.view(versions, -1, *images.shape[1:]), self.recipe.mixup)
+            logits = self(mixed.flatten(0, 1))
+            partners = self.loss(logits, labels.flip(0).repeat(versions))
+            loss: Tensor = torch.lerp(partners, self.loss(logits, labels.repeat(versions)), share)
+        else:
+            loss = self.loss(self(images), labels.repeat(versions))
         self.log("train/loss", loss, batch_size=len(labels))  # in the bar: fitting.Bar
         return loss
 

@@ -1,5 +1,6 @@
 """How a network is trained and tested (conf/recipe)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ class Recipe:
     """Lightning's precision: bf16-mixed, 32-true, 16-mixed, …"""
     channels_last: bool
     label_smoothing: float
+    mixup: float
+    """alpha of mixup's Beta(alpha, alpha); 0: none."""
     crop: int | None
     """Side of the crops in pixels (five in training; the centre or ten in testing); None: the whole image."""
     grow_from: int | None
@@ -89,6 +92,8 @@ class Recipe:
                 f"recipe.grow_from={self.grow_from}: the network's input is {full} pixels wide; expected a side of 1 "
                 f"to {full - 1} pixels to grow from, or null."
             )
+        if not (math.isfinite(self.mixup) and self.mixup >= 0):
+            raise UserError(f"recipe.mixup={self.mixup}: expected a finite number, 0 or more (0: no mixup).")
         for key in ("epochs", "batch_size"):
             if getattr(self, key) < 1:
                 raise UserError(f"recipe.{key}={getattr(self, key)}: expected at least 1.")

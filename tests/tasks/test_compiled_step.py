@@ -6,7 +6,7 @@ from stepping import ready
 
 SCHEMES = [
     ["scheme=baseline", "recipe.grow_from=32"],
-    ["scheme.scope=batch", "scheme.views=all"],
+    ["scheme.scope=batch", "scheme.views=all", "recipe.mixup=0.2"],
     [
         "scheme.scope=image",
         "scheme.views=sample",

@@ -19,6 +19,8 @@ def recipe(*overrides):
         ("recipe.grow_from=0", "recipe.grow_from"),
         ("recipe.epochs=0", "recipe.epochs"),
         ("recipe.batch_size=0", "recipe.batch_size"),
+        ("recipe.mixup=-0.2", "recipe.mixup"),
+        ("recipe.mixup=.inf", "recipe.mixup"),
     ],
 )
 def test_a_value_that_cannot_work_is_named(override, key):

@@ -78,7 +78,7 @@ def test_copies_are_noticed():
         ["scheme.scope=image", "scheme.views=sample", "scheme.hide=moved", "recipe.crop=40"],
         ["scheme=extra_erasing", "scheme.views=all"],
         ["scheme=extra_erasing", "scheme.views=sample", "scheme.scope=image"],
-        ["scheme=copies", "scheme.scope=image"],
+        ["scheme=copies", "scheme.scope=image", "recipe.mixup=0.2"],
         ["scheme.scope=batch", "scheme.views=sample", "scheme.clean_share=0.5"],
     ],
     ids=" ".join,
