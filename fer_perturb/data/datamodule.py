@@ -1,7 +1,7 @@
 """uint8 batches, cut by index: from memory-mapped arrays, or, where a GPU trains, on the GPU."""
 
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,6 +21,7 @@ class Batch(TypedDict):
     image: Tensor  # uint8 (B, 1, H, W)
     label: Tensor  # int64 (B,)
     index: Tensor  # int64 (B,): the row in its split
+    landmarks: NotRequired[Tensor]  # float (B, 68, 2), x and y in pixels, of data that have them
 
 
 class Batches(Dataset[Batch]):
@@ -30,11 +31,14 @@ class Batches(Dataset[Batch]):
         self.split = split
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
-        return {
+        batch: Batch = {
             "image": torch.from_numpy(self.split.images[rows]).unsqueeze(1),
             "label": torch.from_numpy(self.split.labels[rows].astype(np.int64)),
             "index": torch.from_numpy(rows),
         }
+        if self.split.landmarks is not None:
+            batch["landmarks"] = torch.from_numpy(self.split.landmarks[rows])
+        return batch
 
 
 class ResidentBatches(Dataset[Batch]):
@@ -43,10 +47,14 @@ class ResidentBatches(Dataset[Batch]):
     def __init__(self, split: Split, device: torch.device) -> None:
         self.images = torch.tensor(split.images, device=device).unsqueeze(1)
         self.labels = torch.tensor(split.labels, dtype=torch.int64, device=device)
+        self.landmarks = None if split.landmarks is None else torch.tensor(split.landmarks, device=device)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
         index = torch.from_numpy(rows).to(self.images.device, non_blocking=True)
-        return {"image": self.images[index], "label": self.labels[index], "index": index}
+        batch: Batch = {"image": self.images[index], "label": self.labels[index], "index": index}
+        if self.landmarks is not None:
+            batch["landmarks"] = self.landmarks[index]
+        return batch
 
 
 class ShuffledBatches(Sampler[NDArray[np.int64]]):

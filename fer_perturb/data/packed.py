@@ -47,11 +47,16 @@ class RawSplit:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One split as it lies on disk. images: (N, H, W) uint8, memory-mapped, read-only; labels: (N,) uint8."""
+    """One split as it lies on disk.
+
+    images: (N, H, W) uint8, memory-mapped, read-only. labels: (N,) uint8. landmarks: float (N, 68, 2), x and y in
+    pixels of iBUG's 68 points, memory-mapped; None where the dataset has none.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     names: list[str]
+    landmarks: NDArray[np.floating[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -186,7 +191,9 @@ def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
     for what, count in (("images.npy", len(images)), ("labels.npy", len(labels)), ("names.txt", len(names))):
         if count != total:
             raise ValueError(f"{split}/{what} has {count} rows, expected {total} by {MANIFEST}")
-    return Split(images=images, labels=labels, names=names)
+    file = f"{split}/landmarks.npy"
+    landmarks = _mapped(root / file) if file in manifest["arrays"] else None
+    return Split(images=images, labels=labels, names=names, landmarks=landmarks)
 
 
 def _mapped(path: Path) -> NDArray[Any]:

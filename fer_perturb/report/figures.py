@@ -14,27 +14,31 @@ from fer_perturb.files import atomic_file
 CLUSTER_COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#e17c05"]
 
 
-def scheme_figure(images: Tensor, attention: Tensor, labels: Tensor, views: Tensor, names: list[str]) -> Figure:
-    """A row an image: input, attention over it, clusters, and the views.
+def scheme_figure(images: Tensor, attention: Tensor | None, labels: Tensor, views: Tensor, names: list[str]) -> Figure:
+    """A row an image: input, attention, clusters, and the views.
 
-    images: float (B, H, W) in [0, 1]. attention: (B, H, W) in [0, 1]. labels: int (B, H, W), -1 = never masked.
+    images: float (B, H, W) in [0, 1]. attention: (B, H, W) in [0, 1]; None: no column for it, as clusters do not come
+    from attention. labels: int (B, H, W), -1 = never masked.
     views: float (n + 1, B, H, W) in [0, 1], the image itself last. names: B.
     """
     rows, n = len(images), len(views) - 1
-    figure = Figure(figsize=(1.5 * (3 + len(views)), 1.5 * rows + 0.5), layout="constrained")
-    axes = figure.subplots(rows, 3 + len(views), squeeze=False)
+    titles = ["input", *(["attention"] if attention is not None else []), "clusters"]
+    first = len(titles)  # column of the views
+    titles += [*(f"without {k + 1}" for k in range(n)), "whole"]
+    figure = Figure(figsize=(1.5 * len(titles), 1.5 * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, len(titles), squeeze=False)
     colours = ListedColormap([CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)] for k in range(n)])
     for row in range(rows):
         face = {"cmap": "gray", "vmin": 0, "vmax": 1}
         axes[row, 0].imshow(images[row].numpy(), **face)
         axes[row, 0].set_ylabel(names[row])
-        axes[row, 1].imshow(attention[row].numpy(), cmap="viridis")  # each map on its own scale
-        axes[row, 2].imshow(images[row].numpy(), **face)
+        if attention is not None:
+            axes[row, 1].imshow(attention[row].numpy(), cmap="viridis")  # each map on its own scale
+        axes[row, first - 1].imshow(images[row].numpy(), **face)
         shown = np.ma.masked_less(labels[row].numpy(), 0)
-        axes[row, 2].imshow(shown, cmap=colours, vmin=-0.5, vmax=n - 0.5, alpha=0.55, interpolation="nearest")
+        axes[row, first - 1].imshow(shown, cmap=colours, vmin=-0.5, vmax=n - 0.5, alpha=0.55, interpolation="nearest")
         for k, view in enumerate(views[:, row]):
-            axes[row, 3 + k].imshow(view.numpy(), **face)
-    titles = ["input", "attention", "clusters", *(f"without {k + 1}" for k in range(n)), "whole"]
+            axes[row, first + k].imshow(view.numpy(), **face)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=10)
     for axis in axes.flat:

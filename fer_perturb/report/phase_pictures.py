@@ -1,5 +1,7 @@
 """What a phase shows when it is done: pictures in its directory and in its logger."""
 
+from typing import cast
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -8,8 +10,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from fer_perturb.analysis.predictions import read_predictions
-from fer_perturb.data.datamodule import Batches
-from fer_perturb.perturb.views import all_views
+from fer_perturb.data.datamodule import Batch, Batches
 from fer_perturb.report.figures import confusion_figure, save_figure, scheme_figure
 from fer_perturb.tasks.chain import FinishedPhase
 from fer_perturb.tasks.predictor import Predictor
@@ -20,7 +21,7 @@ PER_CLASS = 1  # images of each class in the picture of the scheme
 def show_phase(phase: FinishedPhase) -> None:
     """Draws the confusion matrix and, of a scheme that masks, the picture of input, attention, clusters, views."""
     pictures = {"confusion": _confusion(phase)}
-    if isinstance(phase.task, Predictor) and phase.source is not None:
+    if isinstance(phase.task, Predictor) and phase.task.scheme.masks:
         pictures["scheme"] = _scheme(phase, phase.task)
     for name, figure in pictures.items():
         path = phase.directory / "pictures" / f"{name}.png"
@@ -40,18 +41,17 @@ def _confusion(phase: FinishedPhase) -> Figure:
 
 def _scheme(phase: FinishedPhase, task: Predictor) -> Figure:
     """Images of val, with the maps and views that the tested predictor judges them by."""
-    assert phase.source is not None
     val, classes = phase.data.data.splits["val"], phase.data.data.classes
     rows = [np.flatnonzero(val.labels == k)[:PER_CLASS] for k in range(len(classes))]
     batch = Batches(val)[np.concatenate(rows).astype(np.int64)]
-    batch["image"] = batch["image"].to(task.device)
+    batch = cast(Batch, {key: value.to(task.device) for key, value in batch.items() if isinstance(value, Tensor)})
     with torch.no_grad():
         task.eval()
         images, labels = task.shown(batch)
-        attention = phase.source.classifier(task).attention(images)
-    views = all_views(images, labels, task.scheme.n_clusters, task.fill)
+        attention = phase.source.classifier(task).attention(images).cpu() if phase.source else None
+    views = task.views(images, labels)
     names = [classes[int(label)] for label in batch["label"]]
-    return scheme_figure(_plane(images), attention.cpu(), labels.cpu(), _plane(views), names)
+    return scheme_figure(_plane(images), attention, labels.cpu(), _plane(views), names)
 
 
 def _plane(images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from safetensors.torch import load_file, save_file
 
@@ -28,6 +29,7 @@ from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import fit, make_trainer
 from fer_perturb.tasks.flops import forward_flops, optimizer_flops, training_flops
 from fer_perturb.tasks.grey_values import GreyValues
+from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
 from fer_perturb.tasks.loggers import phase_logger
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.predictions import predict, write_predictions
@@ -76,6 +78,13 @@ class Chain:
         if isinstance(config.test_on, str):
             raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
         self.others = [self._other_dataset(name) for name in config.test_on]
+        if self.scheme.attention == "landmarks":
+            for used in (data, *self.others):
+                if any(split.landmarks is None for split in used.splits.values()):
+                    raise UserError(
+                        f"scheme.attention=landmarks needs landmarks, and {used.root} has none; drawn faces "
+                        "(dataset=synthetic) have them."
+                    )
 
     def run(self) -> dict[str, PhaseResult | None]:
         """Phase by phase; the results are also put into the run's directory."""
@@ -149,7 +158,7 @@ class Chain:
         return classifier.eval()
 
     def attention_source(self, attention: PhaseResult | None, clustering: PhaseResult | None) -> AttentionSource | None:
-        if not self.scheme.masks:
+        if not self.scheme.masks or self.scheme.attention == "landmarks":
             return None
         if clustering is None:
             return AttentionSource()
@@ -212,9 +221,12 @@ class Chain:
     def _train(self, task: Classifier, directory: Path, name: str, source: AttentionSource | None) -> dict[str, Any]:
         """Fits, saves and tests a classifier in `directory`; what it recorded."""
         callback = ClusterMaskCallback(source, self.data) if source else None
+        masks = isinstance(task, Predictor) and self.scheme.masks
         config, size = self.config.trainer, self.recipe.input_size(self.data.data.image_size)
         with phase_logger(self.config, name, self.run_directory) as logger:
-            callbacks = [callback] if callback else []
+            callbacks: list[Callback] = [callback] if callback else []
+            if masks and self.scheme.attention == "landmarks":
+                callbacks = [LandmarkMaskCallback(self.data)]
             record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
             trainer = make_trainer(config, self.recipe, directory, None)
             if isinstance(task, Predictor) and self.scheme.reestimate_bn:
@@ -226,7 +238,7 @@ class Chain:
             write_predictions(path, self.data.data, logits, self.recipe.tta)
             self.show(FinishedPhase(name, task, self.data, source, directory, logger))
         versions = self.recipe.crops
-        if callback and self.scheme.views == "all":
+        if masks and self.scheme.views == "all":
             versions *= self.scheme.n_clusters + 1
         record["passes"] = record["images"] * versions
         per_pass = {size: training_flops(task.network, size) for size in set(task.training_sizes)}

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fer_perturb.data.augment import to_unit
 from fer_perturb.data.datamodule import FaceDataModule, in_order
-from fer_perturb.perturb.clusters import areas, changed, cluster_maps_per_image
+from fer_perturb.perturb.clusters import areas, changed
 from fer_perturb.tasks.attention_clustering import cluster, describe
 from fer_perturb.tasks.attention_source import (
     AttentionSource,
@@ -71,11 +71,12 @@ class ClusterMaskCallback(pl.Callback):
             start=centres if scheme.init == "previous" else None,
             reference=centres,
         )
-        share = changed(predictor.cluster_map.cpu(), result.labels) if known else 1.0
+        labels = scheme.hidden_regions(attention.cpu()[None], result.labels[None])[0]
+        share = changed(predictor.cluster_map.cpu(), labels) if known else 1.0
         same_centres = centres is not None and torch.allclose(centres, result.centres, atol=1e-6)
         if not same_centres:
             predictor.centres.copy_(result.centres)
-        predictor.cluster_map.copy_(result.labels)
+        predictor.cluster_map.copy_(labels)
         record = {"epoch": epoch, **describe(result, scheme, predictor.seed), "changed": share}
         if scheme.scope == "image":
             # with frozen attention a map can change only with the centres that its clustering starts from
@@ -115,20 +116,17 @@ class ClusterMaskCallback(pl.Callback):
 
     def update_image_maps(self, trainer: pl.Trainer, predictor: Predictor, rows: Tensor | None) -> float:
         """Clusters each training and validation image by its own attention; the share of pixels that changed."""
-        settings, size = predictor.scheme.clusters, self.data.data.image_size
+        size = self.data.data.image_size
         quiet = not trainer.progress_bar_callback
         n = len(self.data.data.splits["train"])
         train = torch.empty((n, *size), dtype=torch.int8, device=predictor.device)
         for start in tqdm(range(0, n, CHUNK), "Clusters of each image", leave=False, disable=quiet):
             chunk = slice(start, start + CHUNK)
             attention = self.source.stored_rows(chunk) if rows is None else rows[chunk].float()
-            train[chunk] = cluster_maps_per_image(attention.to(predictor.device), settings, predictor.centres)
+            train[chunk] = predictor.maps_of(attention.to(predictor.device))
+        classifier = self.source.classifier(predictor)
         val = [
-            cluster_maps_per_image(
-                self.source.classifier(predictor).attention(to_unit(batch["image"].to(predictor.device))),
-                settings,
-                predictor.centres,
-            )
+            predictor.maps_of(classifier.attention(to_unit(batch["image"].to(predictor.device))))
             for batch in tqdm(self.data.in_order("val"), "Clusters of val", leave=False, disable=quiet)
         ]
         before = predictor.image_maps.get("train")

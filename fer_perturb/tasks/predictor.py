@@ -9,6 +9,7 @@ from fer_perturb.data.crops import TestTimeAugmentation
 from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.frames import decode, encode
+from fer_perturb.perturb.landmark_regions import landmark_regions
 from fer_perturb.perturb.moved import flipped, other_image
 from fer_perturb.perturb.rectangles import all_rectangle_views, sample_rectangle_views
 from fer_perturb.perturb.views import all_views, draw_views, sample_views
@@ -27,7 +28,8 @@ class Predictor(Classifier):
     `scope=dataset` (in the image's frame); `centres`, float32 (n, 3), are the centres that belong to it. Both are
     set by ClusterMaskCallback and stored in checkpoints. With `scope=image`, `image_maps["train"]` and
     `image_maps["val"]`, int8 (N, H, W) on the predictor's device, hold each image's map; they follow from `centres`
-    and are not stored.
+    and are not stored. With `scheme.hide=most_attended` or least_attended the maps hold one region, the label 0, which
+    all masked views hide.
     """
 
     cluster_map: Tensor
@@ -48,8 +50,8 @@ class Predictor(Classifier):
         self._source = source
         self.n_train = len(data.data.splits["train"])
         self.image_maps: dict[str, Tensor] = {}
-        size = data.data.image_size
-        frame = recipe.input_size(size) if scheme.scope == "batch" else size
+        self.image_size = data.data.image_size
+        frame = recipe.input_size(self.image_size) if scheme.scope == "batch" else self.image_size
         self.register_buffer("cluster_map", torch.full(frame, -1, dtype=torch.int8))
         self.register_buffer("centres", torch.zeros(scheme.n_clusters, 3))
 
@@ -66,15 +68,22 @@ class Predictor(Classifier):
             labels = decode(planes)
         rectangle = self.scheme.hide == "rectangle"
         if self.scheme.views == "all":
-            every = all_rectangle_views if rectangle else all_views
-            views = every(images, labels, n, self.fill).flatten(0, 1)
+            views = all_rectangle_views(images, labels, n, self.fill) if rectangle else self.views(images, labels)
+            return self.train_on(views.flatten(0, 1), batch["label"])
+        choice = draw_views(len(images), n, self.scheme.clean_share, images.device)
+        if rectangle:
+            views = sample_rectangle_views(images, labels, choice, n, self.fill)
         else:
-            choice = draw_views(len(images), n, self.scheme.clean_share, images.device)
-            if rectangle:
-                views = sample_rectangle_views(images, labels, choice, n, self.fill)
-            else:
-                views = sample_views(images, labels, choice, self.fill)
+            choice = choice // n if self.scheme.one_region else choice
+            views = sample_views(images, labels, choice, self.fill)
         return self.train_on(views, batch["label"])
+
+    def views(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The n+1 views (n+1, B, C, H, W) of images (B, C, H, W) by maps (H, W) or (B, H, W)."""
+        n = self.scheme.n_clusters
+        if self.scheme.one_region:  # n times the image without it, and the image
+            return all_views(images, labels, 1, self.fill)[[0] * n + [1]]
+        return all_views(images, labels, n, self.fill)
 
     def placed_map(self) -> Tensor:
         """The one map (H, W) as it is applied: in its place, or, as controls, upside down or hiding nothing."""
@@ -101,8 +110,7 @@ class Predictor(Classifier):
             labels = torch.stack([decode(planes) for planes in self.crops(encode(maps), tta)])
         logits = []
         for crop, label in zip(crops, labels, strict=True):
-            views = all_views(crop, label, self.scheme.n_clusters, self.fill)
-            logits.append(torch.stack([self(view).float() for view in views]))
+            logits.append(torch.stack([self(view).float() for view in self.views(crop, label)]))
         return torch.stack(logits)
 
     def evaluation_maps(self, batch: Batch) -> Tensor:
@@ -112,6 +120,8 @@ class Predictor(Classifier):
             return self.placed_map().expand(len(index), -1, -1)
         if self.scheme.hide == "nothing":
             return torch.full_like(images.squeeze(1), -1, dtype=torch.int8)
+        if self.scheme.attention == "landmarks":
+            return landmark_regions(batch["landmarks"], self.image_size)
         assert self._source is not None
         if self.scheme.hide == "moved":  # a training image's map, not another test image's
             attention = self._source.stored_rows(other_image(index.cpu(), self.n_train)).to(self.device)
@@ -119,7 +129,12 @@ class Predictor(Classifier):
             return self.image_maps["val"][index]
         else:
             attention = self._source.classifier(self).attention(to_unit(images))
-        return cluster_maps_per_image(attention, self.scheme.clusters, self.centres)
+        return self.maps_of(attention)
+
+    def maps_of(self, attention: Tensor) -> Tensor:
+        """`scheme.scope=image`: the maps int8 (B, H, W) of attention (B, H, W)."""
+        labels = cluster_maps_per_image(attention, self.scheme.clusters, self.centres)
+        return self.scheme.hidden_regions(attention, labels)
 
     def shown(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A batch as the network is tested on it: images (B, 1, h, w) in [0, 1] and maps int8 (B, h, w)."""

@@ -4,9 +4,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from fer_perturb.errors import UserError
 from fer_perturb.perturb.clusters import ClusterSettings
+from fer_perturb.perturb.landmark_regions import FEATURES
+from fer_perturb.perturb.one_region import one_region
 from fer_perturb.settings import settings_from
 
 
@@ -15,7 +18,7 @@ class Scheme:
     """The keys of conf/scheme, explained there. `n_clusters` = 0 means that nothing is masked (baseline)."""
 
     name: str
-    attention: Literal["frozen", "self", "grey"]
+    attention: Literal["frozen", "self", "grey", "landmarks"]
     scope: Literal["batch", "dataset", "image"]
     n_clusters: int
     position_weight: float
@@ -25,7 +28,7 @@ class Scheme:
     init: Literal["random", "previous"]
     restarts: int
     every_n_epochs: int
-    hide: Literal["cluster", "moved", "nothing", "rectangle"]
+    hide: Literal["cluster", "moved", "nothing", "rectangle", "most_attended", "least_attended"]
     fill: str | int
     views: Literal["all", "sample"]
     clean_share: float | None
@@ -48,7 +51,12 @@ class Scheme:
     @property
     def stored(self) -> bool:
         """Whether the attention is the same in each epoch, so that phase 2 computes it once and for all."""
-        return self.masks and self.attention != "self"
+        return self.masks and self.attention in ("frozen", "grey")
+
+    @property
+    def one_region(self) -> bool:
+        """Whether all masked views hide the same region, the label 0 of its maps."""
+        return self.hide in ("most_attended", "least_attended")
 
     @property
     def clusters(self) -> ClusterSettings:
@@ -60,6 +68,12 @@ class Scheme:
             top_share=self.top_share,
             restarts=self.restarts,
         )
+
+    def hidden_regions(self, attention: Tensor, labels: Tensor) -> Tensor:
+        """What the views hide of cluster maps int8 (B, H, W) of that attention: the clusters, or one region alone."""
+        if not self.one_region:
+            return labels
+        return one_region(attention, labels, self.clusters, most=self.hide == "most_attended")
 
     def fill_value(self, mean: float) -> float:
         """The fill of masked pixels as a grey value in [0, 1]; `mean` is the training images'."""
@@ -89,6 +103,14 @@ class Scheme:
             raise UserError(
                 "scheme.attention=self with scheme.scope=image clusters at each epoch: set scheme.every_n_epochs=1."
             )
+        if self.attention == "landmarks":
+            fixed = {"n_clusters": len(FEATURES), "scope": "image", "hide": "cluster"}
+            for key, value in fixed.items():
+                if getattr(self, key) != value:
+                    raise UserError(
+                        f"scheme.{key}={getattr(self, key)} with scheme.attention=landmarks: expected {value} (two "
+                        "eyes and the mouth, where they lie in each image)."
+                    )
         if self.hide == "moved" and self.scope == "image" and self.attention == "self":
             raise UserError(
                 "scheme.hide=moved with scheme.scope=image needs stored attention maps: set scheme.attention=frozen."

@@ -1,0 +1,122 @@
+"""The controls hide as much as Perturb does, and differ from it in the one thing that they are named for."""
+
+import pytest
+import torch
+from composing import small
+from probing import Probe
+
+from fer_perturb.data.datamodule import in_order
+from fer_perturb.open_data import open_data
+from fer_perturb.perturb.clusters import cluster_map
+from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
+from fer_perturb.tasks.scheme import content
+
+DIFFERS_IN = {  # from perturb, with perturb_image's scope where it is named
+    "moved_maps": {"hide"},
+    "copies": {"hide"},
+    "most_attended": {"hide"},
+    "least_attended": {"hide"},
+    "position_only": {"attention_weight"},
+    "grey_value": {"attention"},
+    "extra_erasing": {"hide", "inference"},  # there are no clusters that it learned from
+    "landmarks": {"attention", "scope"},
+}
+
+
+@pytest.mark.parametrize("scheme", DIFFERS_IN)
+def test_it_differs_in_one_thing(data_directory, tmp_path, scheme):
+    schemes = [
+        Chain(config, open_data(config), lambda phase: None).scheme
+        for config in (small(data_directory, tmp_path, f"scheme={name}") for name in ("perturb", scheme))
+    ]
+    perturb, control = map(content, schemes)
+    assert {key for key in perturb if perturb[key] != control[key]} == DIFFERS_IN[scheme]
+
+
+@pytest.fixture
+def hidden_share(data_directory, tmp_path):
+    """Share of the pixels that a masked training view hides, and the whole images that are seen beside them."""
+
+    def measured(scheme, scope, views):
+        config = small(
+            data_directory, tmp_path, f"scheme={scheme}", f"scheme.scope={scope}", f"scheme.views={views}",
+            "recipe.batch_size=256", "scheme.clean_share=0" if views == "sample" else "seed=0",
+            "recipe.augmentation.light=0", "recipe.augmentation.affine=0",
+        )  # fmt: skip
+        chain = Chain(config, open_data(config), lambda phase: None)
+        task = chain.predictor(AttentionSource())
+        task.log = lambda *args, **kwargs: None
+        task.network = Probe()
+        task.fill = 2.0  # no image's
+        torch.manual_seed(1)
+        attention = torch.rand(256, 48, 48) + 3 * torch.linspace(0, 1, 48)[:, None] ** 2
+        found = cluster_map(attention.mean(dim=0), task.scheme.clusters, seed=0)
+        task.centres.copy_(found.centres)
+        if scheme == "landmarks":
+            LandmarkMaskCallback(chain.data).on_fit_start(None, task)
+        else:
+            task.cluster_map.copy_(task.scheme.hidden_regions(attention.mean(dim=0)[None], found.labels[None])[0])
+            task.image_maps = {"train": task.maps_of(attention)}
+        torch.manual_seed(0)
+        task.training_step(chain.data.first_batch(0), 0)
+        seen = (task.network.seen[0] * task.std + task.mean).unflatten(0, (-1, 256))
+        masked = seen[:3] if views == "all" else seen
+        return float((masked > 1.5).float().mean()), seen[3:]
+
+    return measured
+
+
+@pytest.mark.parametrize("views", ["all", "sample"])
+@pytest.mark.parametrize(
+    ("scheme", "scope"),
+    [
+        *((scheme, scope) for scheme in ("most_attended", "least_attended") for scope in ("batch", "dataset", "image")),
+        ("landmarks", "image"),
+        ("moved_maps", "batch"),
+        ("position_only", "batch"),
+    ],
+)
+def test_it_hides_as_much_as_perturb(hidden_share, scheme, scope, views):
+    perturb, whole = hidden_share("perturb", scope, views)
+    control, same = hidden_share(scheme, scope, views)
+    if views == "all":  # the three clusters cover the image
+        assert perturb == pytest.approx(1 / 3, rel=0.001)
+        assert control == pytest.approx(perturb, rel=0.02)
+        assert torch.equal(whole, same)
+    elif scheme.endswith("attended"):  # a third in each view, and not only on average
+        assert control == pytest.approx(1 / 3, rel=0.02)
+    else:
+        assert control == pytest.approx(perturb, rel=0.1)  # which views are drawn is left to chance
+
+
+def test_all_masked_views_hide_the_same_region(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=most_attended", "scheme.scope=dataset", "scheme.fill=255")
+    chain = Chain(config, open_data(config), lambda phase: None)
+    task = chain.predictor(AttentionSource())
+    task.network = Probe()
+    task.cluster_map.fill_(-1)
+    task.cluster_map[30:] = 0
+    batch = next(iter(in_order(chain.data.data.splits["test"])))
+    logits = task.evaluate(batch, "none")
+    assert logits.shape[1] == 4
+    grey = [seen * task.std + task.mean for seen in task.network.seen]
+    for view in grey[:3]:
+        assert torch.equal(view, grey[0])
+        assert (view[..., 30:, :] - 1).abs().max() < 1e-5
+        assert torch.allclose(view[..., :30, :], grey[3][..., :30, :])
+    assert torch.allclose(grey[3], batch["image"] / 255, atol=1e-6)
+
+
+def test_landmarks_of_test_images_are_their_own(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=landmarks")
+    chain = Chain(config, open_data(config), lambda phase: None)
+    task = chain.predictor(None)
+    test = chain.data.data.splits["test"]
+    maps = task.evaluation_maps(next(iter(in_order(test))))
+    assert maps.shape == (64, 48, 48)
+    for row in range(5):
+        for label, point in ((0, 37), (1, 44), (2, 62)):
+            column, line = test.landmarks[row, point].round().astype(int).clip(0, 47)
+            assert maps[row, line, column] == label
