@@ -20,11 +20,13 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
     from fer_perturb.analysis.summary import finished_summary, summarise
     from fer_perturb.open_data import open_data
     from fer_perturb.report.phase_pictures import show_phase
+    from fer_perturb.tasks.budget import within_budget
     from fer_perturb.tasks.chain import Chain
 
     data = open_data(config)
     if "members" in config.model:
         return ensemble(config, data)
+    config = within_budget(config, data)
     chain = Chain(config, data, show_phase)
     run = chain.run_directory
     if finished := finished_summary(chain):

@@ -15,6 +15,7 @@ from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file
+from fer_perturb.tasks.budget import within_budget
 from fer_perturb.tasks.chain import Chain, FinishedPhase
 from fer_perturb.tasks.run_directory import describe_run, run_directory
 
@@ -31,7 +32,8 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
             f"model={config.model.backbone}: model.small_input, model.kwargs and model.attention are its members', not "
             "its own. Set model.members.<name>.attention.at, for example."
         )
-    members = {name: Chain(_member(config, name), data, _shown_before) for name in config.model.members}
+    configs = {name: within_budget(_member(config, name), data) for name in config.model.members}
+    members = {name: Chain(config, data, _shown_before) for name, config in configs.items()}
     summaries = {name: finished_summary(chain) for name, chain in members.items()}
     if missing := [name for name, summary in summaries.items() if summary is None]:
         commands = "\n".join(f"  {_command(name)}" for name in missing)

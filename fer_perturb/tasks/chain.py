@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.costs import attention_size, clustering_images, training_cost, versions
 from fer_perturb.tasks.fitting import fit, make_trainer
-from fer_perturb.tasks.flops import forward_flops, optimizer_flops, training_flops
+from fer_perturb.tasks.flops import forward_flops
 from fer_perturb.tasks.grey_values import GreyValues
 from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
 from fer_perturb.tasks.loggers import phase_logger
@@ -72,6 +73,7 @@ class Chain:
         self.seed = config.seed
         self.scheme = Scheme.from_config(config.scheme)
         self.recipe = Recipe.from_config(config.recipe, data.image_size)
+        self.attention_recipe = replace(self.recipe, epochs=self.scheme.attention_epochs or self.recipe.epochs)
         self.data = FaceDataModule(data, batch_size=self.recipe.batch_size, seed=self.seed, clean=config.dataset.clean)
         self.run_directory = run_directory(config)
         self.cache = Path(config.paths.outputs, ".cache")
@@ -91,7 +93,7 @@ class Chain:
         self.predictor(None)  # a network that cannot work is better refused now than after phase 1
         describe_run(self.config, self.run_directory)
         attention = clustering = None
-        if self.scheme.masks and self.scheme.attention == "frozen":
+        if self.has_phase_1:
             attention = self.train_attention()
             link_into(attention, self.run_directory / "attention")
         if self.scheme.stored:
@@ -107,6 +109,11 @@ class Chain:
 
     # phase 1
 
+    @property
+    def has_phase_1(self) -> bool:
+        """Whether there is an attention classifier to train."""
+        return self.scheme.masks and self.scheme.attention == "frozen"
+
     def train_attention(self) -> PhaseResult:
         """Trains the attention classifier and tests it."""
 
@@ -121,7 +128,7 @@ class Chain:
         network = self.network(self.config.attention_model, "attention_model")
         if not isinstance(network, GatedNetwork):
             raise UserError("attention_model.attention.at is empty: expected at least one of input, stage1, stage2, …")
-        return AttentionClassifier(network, self.data, self.recipe, self.seed)
+        return AttentionClassifier(network, self.data, self.attention_recipe, self.seed)
 
     # phase 2
 
@@ -140,10 +147,8 @@ class Chain:
                 found = describe(task.result, scheme, self.seed)
                 logger.log_metrics({"inertia": found["inertia"], "ari_position_only": found["ari_position_only"]})
                 logger.save()  # Lightning has finished with the logger before this
-            images, size = len(self.data.data.splits["train"]), self.data.data.image_size
-            if scheme.scope == "batch":
-                images, size = self.data.sampler.batch_size * self.recipe.crops, self.recipe.input_size(size)
-            flops = images * forward_flops(classifier.network, size)
+            size = attention_size(scheme, self.recipe, self.data.data.image_size)
+            flops = clustering_images(scheme, self.recipe, self.data) * forward_flops(classifier.network, size)
             return {"seconds": time.perf_counter() - started, "flops": flops, **found}
 
         return run_phase(self.cache, "clustering", self._title("Phase 2, clustering"), self._clustering_content(), work)
@@ -228,7 +233,7 @@ class Chain:
             if masks and self.scheme.attention == "landmarks":
                 callbacks = [LandmarkMaskCallback(self.data)]
             record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
-            trainer = make_trainer(config, self.recipe, directory, None)
+            trainer = make_trainer(config, task.recipe, directory, None)
             if isinstance(task, Predictor) and self.scheme.reestimate_bn:
                 record["batch_norm"] = reestimate_batch_norm(task, self.data, trainer)
             with atomic_file(directory / WEIGHTS) as temporary:
@@ -237,14 +242,16 @@ class Chain:
             path = directory / "predictions" / f"{self.data.data.name}.parquet"
             write_predictions(path, self.data.data, logits, self.recipe.tta)
             self.show(FinishedPhase(name, task, self.data, source, directory, logger))
-        versions = self.recipe.crops
-        if masks and self.scheme.views == "all":
-            versions *= self.scheme.n_clusters + 1
-        record["passes"] = record["images"] * versions
-        per_pass = {size: training_flops(task.network, size) for size in set(task.training_sizes)}
-        record["flops"] = record["passes"] * sum(per_pass[size] for size in task.training_sizes) // self.recipe.epochs
-        steps = record["images"] // self.data.sampler.batch_size
-        record["flops"] += steps * optimizer_flops(task.network, self.recipe.optimizer)
+        batch_size = self.data.sampler.batch_size
+        cost = training_cost(
+            task.network,
+            task.recipe,
+            self.data.data.image_size,
+            steps=record["images"] // batch_size,
+            batch_size=batch_size,
+            versions=versions(task.recipe, self.scheme if isinstance(task, Predictor) else None),
+        )
+        record |= {"passes": cost.passes, "flops": cost.flops}
         record["commit"] = commit()
         record["images_per_second"] = record["images"] / record["seconds"]
         if "batch_norm" in record:
@@ -252,7 +259,8 @@ class Chain:
         if callback and source:
             record["clusters"] = callback.history
             looks = sum(entry["attention_passes"] for entry in callback.history)
-            record["flops"] += looks * forward_flops(source.classifier(task).network, size)
+            looked_at = attention_size(self.scheme, self.recipe, self.data.data.image_size)
+            record["flops"] += looks * forward_flops(source.classifier(task).network, looked_at)
         self.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
         return record
 
@@ -266,7 +274,8 @@ class Chain:
     def _attention_content(self) -> dict[str, Any]:
         if self.scheme.attention == "grey":
             return self._content(grey_values.VERSION, OmegaConf.create({"attention": "grey"}))
-        return self._content(attention_classifier.VERSION, self.config.attention_model)
+        own = self._content(attention_classifier.VERSION, self.config.attention_model)
+        return {**own, "recipe": {**own["recipe"], "epochs": self.attention_recipe.epochs}}
 
     def _clustering_content(self) -> dict[str, Any]:
         return {

@@ -19,6 +19,7 @@ from fer_perturb.tasks.attention_source import (
     first_batch_attention,
     undisturbed,
 )
+from fer_perturb.tasks.costs import attention_passes
 from fer_perturb.tasks.predictor import Predictor
 from fer_perturb.tasks.seeds import derive
 
@@ -58,7 +59,7 @@ class ClusterMaskCallback(pl.Callback):
         started = time.perf_counter()
         scheme, epoch = predictor.scheme, trainer.current_epoch
         attention, rows = self.attention(trainer, predictor)
-        looks = self.passes(predictor)
+        looks = attention_passes(scheme, predictor.recipe, self.data)
         known = bool(predictor.centres.any())  # not before the first clustering with scheme.attention=self
         centres = predictor.centres.cpu() if known else None
         resumed = bool(self.history) and not predictor.image_maps
@@ -105,14 +106,6 @@ class ClusterMaskCallback(pl.Callback):
             images = to_unit(batch["image"].to(predictor.device))
             total.add(batch["index"], classifier.attention(images))
         return total.mean(), None if rows is None else torch.from_numpy(rows)
-
-    def passes(self, predictor: Predictor) -> int:
-        """Images whose attention a re-clustering computes; stored attention costs none."""
-        scheme, splits = predictor.scheme, self.data.data.splits
-        if scheme.scope == "batch":
-            return self.data.sampler.batch_size * predictor.recipe.crops
-        own = 0 if self.source.frozen is not None else len(splits["train"])
-        return own + (len(splits["val"]) if scheme.scope == "image" else 0)
 
     def update_image_maps(self, trainer: pl.Trainer, predictor: Predictor, rows: Tensor | None) -> float:
         """Clusters each training and validation image by its own attention; the share of pixels that changed."""

@@ -19,6 +19,7 @@ class Scheme:
 
     name: str
     attention: Literal["frozen", "self", "grey", "landmarks"]
+    attention_epochs: int | None
     scope: Literal["batch", "dataset", "image"]
     n_clusters: int
     position_weight: float
@@ -84,6 +85,8 @@ class Scheme:
     def _check(self) -> None:
         if self.n_clusters < 0:
             raise UserError(f"scheme.n_clusters={self.n_clusters}: expected 1 or more (0: nothing is masked).")
+        if self.attention_epochs is not None and self.attention_epochs < 1:
+            raise UserError(f"scheme.attention_epochs={self.attention_epochs}: expected at least 1, or null.")
         if self.every_n_epochs < 1:
             raise UserError(f"scheme.every_n_epochs={self.every_n_epochs}: expected at least 1.")
         if self.clean_share is not None and not (0 <= self.clean_share <= 1 and self.views == "sample"):
@@ -121,4 +124,5 @@ def content(scheme: Scheme) -> dict[str, Any]:
     """What of the scheme decides a predictor's weights: of the masks nothing, where nothing is masked."""
     if not scheme.masks:
         return {"reestimate_bn": True} if scheme.reestimate_bn else {}
-    return {field.name: getattr(scheme, field.name) for field in fields(scheme) if field.name != "name"}
+    own = {field.name: getattr(scheme, field.name) for field in fields(scheme)}
+    return {key: value for key, value in own.items() if key not in ("name", "attention_epochs")}  # phase 1's key has it

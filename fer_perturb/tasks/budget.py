@@ -1,0 +1,118 @@
+"""Equal compute: how many epochs a run may train for, to spend what another spends (DESIGN: decision 7)."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import rich
+from omegaconf import DictConfig
+from torch import nn
+
+from fer_perturb.data.packed import PackedData
+from fer_perturb.errors import UserError
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.costs import Cost, attention_passes, attention_size, clustering_images, training_cost, versions
+from fer_perturb.tasks.flops import forward_flops
+from fer_perturb.tasks.scheme import Scheme
+
+KINDS = ("epochs", "passes", "flops")
+
+
+def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
+    """The config with recipe.epochs such that the run spends no more than its reference, and as much as it can.
+
+    `budget=epochs` leaves recipe.epochs as it is. With `budget=passes` the image passes through the predictor are
+    counted, and phase 1 keeps recipe.epochs; with `budget=flops` the operations of all phases, and phase 1 trains as
+    long as the predictor (in both cases scheme.attention_epochs may say otherwise). The reference is the run in
+    `budget_of`, or else the baseline with this model and recipe.
+
+    Raises UserError for an unknown budget, a reference that is no finished run, or one that spends less than an epoch.
+    """
+    if config.budget not in KINDS:
+        raise UserError(f"budget={config.budget}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+    if config.budget == "epochs":
+        if config.budget_of is not None:
+            raise UserError(f"budget_of={config.budget_of} has no part in budget=epochs: set budget=passes or flops.")
+        return config
+    chain = Chain(config, data, lambda phase: None)
+    scheme = chain.scheme
+    if config.budget == "passes" and scheme.attention_epochs is None:
+        scheme = replace(scheme, attention_epochs=chain.recipe.epochs)
+    costs = Costs(chain, scheme)
+    counted: Callable[[Cost], int] = (lambda cost: cost.passes) if config.budget == "passes" else (lambda c: c.flops)
+    limit = counted(_spent(Path(str(config.budget_of))) if config.budget_of else costs.baseline())
+    epochs = 0
+    while counted(costs.run(epochs + 1)) <= limit:
+        epochs += 1
+    if epochs == 0:
+        raise UserError(
+            f"budget={config.budget}: one epoch takes {counted(costs.run(1)):.4g} {config.budget}, and the reference "
+            f"spends {limit:.4g} in all; expected a reference that spends more, or a cheaper model or scheme.views."
+        )
+    rich.print(
+        f"Budget: {epochs} epochs, which take {counted(costs.run(epochs)):.4g} {config.budget} of the {limit:.4g} that "
+        f"{config.budget_of or f'the baseline takes for {chain.recipe.epochs} epochs'} spends."
+    )
+    config = config.copy()
+    config.recipe.epochs = epochs
+    config.scheme.attention_epochs = scheme.attention_epochs
+    return config
+
+
+class Costs:
+    """What a chain would cost, for any number of epochs: `passes` are the predictor's, `flops` those of all phases."""
+
+    def __init__(self, chain: Chain, scheme: Scheme) -> None:
+        self.scheme, self.recipe, self.data = scheme, chain.recipe, chain.data
+        self.predictor = chain.network(chain.config.model, "model")
+        self.frozen = chain.attention_classifier().network if chain.has_phase_1 else None
+        self.image_size = chain.data.data.image_size
+        self.attention_size = attention_size(scheme, chain.recipe, self.image_size)
+        limit = chain.config.trainer.limit_train_batches
+        batches = len(chain.data.sampler)
+        self.steps = min(batches, limit) if isinstance(limit, int) else int(batches * limit)  # as Lightning does
+
+    def baseline(self) -> Cost:
+        """The plain network, for the recipe's epochs."""
+        return self._training(self.predictor, self.recipe.epochs, None)
+
+    def run(self, epochs: int) -> Cost:
+        """All phases, the predictor trained for that many epochs."""
+        own = self._training(self.predictor, epochs, self.scheme)
+        flops = own.flops
+        if self.frozen:
+            flops += self._training(self.frozen, self.scheme.attention_epochs or epochs, None).flops
+            flops += clustering_images(self.scheme, self.recipe, self.data) * forward_flops(
+                self.frozen, self.attention_size
+            )
+        if looking := self.predictor if self.scheme.attention == "self" else self.frozen:
+            looks = len(range(0, epochs, self.scheme.every_n_epochs))
+            passes = looks * attention_passes(self.scheme, self.recipe, self.data)
+            flops += passes * forward_flops(looking, self.attention_size)
+        if self.scheme.reestimate_bn:
+            whole = len(self.data.sampler) * self.data.sampler.batch_size
+            flops += whole * forward_flops(self.predictor, self.recipe.input_size(self.image_size))
+        return Cost(own.passes, flops)
+
+    def _training(self, network: nn.Module, epochs: int, scheme: Scheme | None) -> Cost:
+        recipe = replace(self.recipe, epochs=epochs)
+        return training_cost(
+            network,
+            recipe,
+            self.image_size,
+            steps=epochs * self.steps,
+            batch_size=self.data.sampler.batch_size,
+            versions=versions(recipe, scheme),
+        )
+
+
+def _spent(run: Path) -> Cost:
+    """What a finished run spent."""
+    file = run / "summary.json"
+    if not file.is_file():
+        raise UserError(f"budget_of={run} is no finished run: expected a directory with a summary.json.")
+    phases = json.loads(file.read_text())["phases"]
+    if phases["predictor"] is None:
+        raise UserError(f"budget_of={run} is an ensemble, which trains nothing itself: name one of its members.")
+    return Cost(phases["predictor"]["passes"], sum(phase.get("flops", 0) for phase in phases.values() if phase))
