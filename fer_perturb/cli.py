@@ -25,12 +25,12 @@ def conf_directory() -> Path:
 
 
 def entry_point(
-    config_name: str, task: Callable[[DictConfig], Result], report: Callable[[list[Result]], None]
+    config_name: str, task: Callable[[DictConfig], Result | None], report: Callable[[list[Result]], None]
 ) -> Callable[[], None]:
     """A command line for `task`: composes conf/<config_name>.yaml with the overrides given and calls it.
 
-    `report` gets the results of all jobs that succeeded, if any did. In a multirun a job that ends in a UserError
-    does not keep the others from running; the exit status is 2 if any did.
+    `report` gets the results, other than None, of all jobs that succeeded, if there are any. In a multirun a job that
+    ends in a UserError does not keep the others from running; the exit status is 2 if any did.
     """
 
     def main() -> None:
@@ -40,7 +40,9 @@ def entry_point(
         def job(config: DictConfig) -> None:
             logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it did not find
             try:
-                results.append(task(config))
+                result = task(config)
+                if result is not None:
+                    results.append(result)
             except (UserError, OmegaConfBaseException) as error:
                 failures.append(str(error))
                 print(f"\nError: {error}", file=sys.stderr)

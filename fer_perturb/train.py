@@ -8,10 +8,10 @@ from omegaconf import DictConfig
 from fer_perturb.cli import entry_point
 
 
-def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
+def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     """Runs the chain that `config` (conf/train.yaml, composed) describes, or averages the runs of an ensemble.
 
-    Returns the run's directory and its summary.
+    Returns the run's directory and its summary; None where another process of the same run does that.
 
     A run that is finished is not run again; one that was interrupted goes on.
     """
@@ -30,9 +30,12 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]]:
     chain = Chain(config, data, show_phase)
     run = chain.run_directory
     if finished := finished_summary(chain):
-        print(f"Finished before: {run}")
-        return run, finished
+        if chain.first:
+            print(f"Finished before: {run}")
+        return (run, finished) if chain.first else None
     phases = chain.run()
+    if not chain.first:
+        return None
     return run, summarise(config, run, phases, data.splits["train"].identities())
 
 

@@ -60,15 +60,25 @@ class ResidentBatches(Dataset[Batch]):
 class ShuffledBatches(Sampler[NDArray[np.int64]]):
     """Batches of rows in an order that depends on (seed, epoch) alone, so that resuming is exact.
 
-    A last batch that would be smaller than the others is left out, unless it is the only one.
-    Lightning calls `set_epoch`.
+    A last batch that would be smaller than the others is left out, unless it is the only one. Of `processes` that
+    train together each gets an equal part of every batch, so that a batch is the same however many they are; UserError
+    where it cannot be divided. Lightning calls `set_epoch`.
     """
 
-    def __init__(self, rows: NDArray[np.int64], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, rows: NDArray[np.int64], batch_size: int, seed: int, *, process: int = 0, processes: int = 1
+    ) -> None:
         self.rows = rows
         self.batch_size = min(batch_size, len(rows))
         self.seed = seed
         self.epoch = 0
+        self.process = process
+        self.processes = processes
+        if self.batch_size % processes:
+            raise UserError(
+                f"recipe.batch_size={self.batch_size} with {processes} processes: expected a multiple of {processes}, "
+                "as each batch is divided among them."
+            )
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -79,7 +89,7 @@ class ShuffledBatches(Sampler[NDArray[np.int64]]):
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
         for step in range(len(self)):
-            yield order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield order[step * self.batch_size : (step + 1) * self.batch_size][self.process :: self.processes]
 
 
 class FaceDataModule(pl.LightningDataModule):
@@ -109,10 +119,18 @@ class FaceDataModule(pl.LightningDataModule):
         return ShuffledBatches(self.train_rows, self.batch_size, self.seed)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(self.batches("train"), sampler=self.sampler, batch_size=None)
+        process, processes = self._place()
+        sampler = ShuffledBatches(self.train_rows, self.batch_size, self.seed, process=process, processes=processes)
+        return DataLoader(self.batches("train"), sampler=sampler, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self.in_order("val")
+        """Each image once: of several processes each gets its own, and none is there twice to fill up."""
+        process, processes = self._place()
+        return _in_order(self.batches("val"), np.arange(process, len(self.data.splits["val"]), processes))
+
+    def _place(self) -> tuple[int, int]:
+        """The number of this process and how many train together."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def first_batch(self, epoch: int) -> Batch:
         """The batch that training on `epoch` starts with."""
@@ -122,7 +140,7 @@ class FaceDataModule(pl.LightningDataModule):
 
     def in_order(self, split: str) -> DataLoader[Batch]:
         """All images of a split once, in their packed order, not augmented."""
-        return _in_order(self.batches(split), len(self.data.splits[split]))
+        return _in_order(self.batches(split), np.arange(len(self.data.splits[split])))
 
     def batches(self, split: str) -> Batches | ResidentBatches:
         """A split where the trainer wants it: as a whole on its device, copied once, unless that is the CPU."""
@@ -136,12 +154,11 @@ class FaceDataModule(pl.LightningDataModule):
 
 def in_order(split: Split) -> DataLoader[Batch]:
     """All images of `split` once, in their packed order, from the memory map."""
-    return _in_order(Batches(split), len(split))
+    return _in_order(Batches(split), np.arange(len(split)))
 
 
-def _in_order(batches: Dataset[Batch], images: int) -> DataLoader[Batch]:
-    rows = np.arange(images, dtype=np.int64)
-    chunks: Any = np.split(rows, range(EVALUATION_BATCH, images, EVALUATION_BATCH))
+def _in_order(batches: Dataset[Batch], rows: NDArray[np.int64]) -> DataLoader[Batch]:
+    chunks: Any = np.split(rows, range(EVALUATION_BATCH, len(rows), EVALUATION_BATCH))
     return DataLoader(batches, sampler=chunks, batch_size=None)
 
 

@@ -50,10 +50,12 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
             f"budget={config.budget}: one epoch takes {counted(costs.run(1)):.4g} {config.budget}, and the reference "
             f"spends {limit:.4g} in all; expected a reference that spends more, or a cheaper model or scheme.views."
         )
-    rich.print(
+    message = (
         f"Budget: {epochs} epochs, which take {counted(costs.run(epochs)):.4g} {config.budget} of the {limit:.4g} that "
         f"{config.budget_of or f'the baseline takes for {chain.recipe.epochs} epochs'} spends."
     )
+    if chain.first:
+        rich.print(message)
     config = config.copy()
     config.recipe.epochs = epochs
     config.scheme.attention_epochs = scheme.attention_epochs

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from fer_perturb.tasks.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.costs import attention_size, clustering_images, training_cost, versions
-from fer_perturb.tasks.fitting import fit, make_trainer
+from fer_perturb.tasks.fitting import fit, make_trainer, on_one_device
 from fer_perturb.tasks.flops import forward_flops
 from fer_perturb.tasks.grey_values import GreyValues
 from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
@@ -76,6 +77,9 @@ class Chain:
         self.attention_recipe = replace(self.recipe, epochs=self.scheme.attention_epochs or self.recipe.epochs)
         self.data = FaceDataModule(data, batch_size=self.recipe.batch_size, seed=self.seed, clean=config.dataset.clean)
         self.run_directory = run_directory(config)
+        trainer = make_trainer(config.trainer, self.recipe, self.run_directory, None)
+        self.first = trainer.is_global_zero  # of the processes that train together, if there are several
+        self.alone = config.trainer if trainer.world_size == 1 else on_one_device(config.trainer, trainer)
         self.cache = Path(config.paths.outputs, ".cache")
         if isinstance(config.test_on, str):
             raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
@@ -91,21 +95,27 @@ class Chain:
     def run(self) -> dict[str, PhaseResult | None]:
         """Phase by phase; the results are also put into the run's directory."""
         self.predictor(None)  # a network that cannot work is better refused now than after phase 1
-        describe_run(self.config, self.run_directory)
+        if self.first:
+            describe_run(self.config, self.run_directory)
         attention = clustering = None
         if self.has_phase_1:
             attention = self.train_attention()
-            link_into(attention, self.run_directory / "attention")
+            self._keep(attention, "attention")
         if self.scheme.stored:
             clustering = self.cluster(attention)
-            link_into(clustering, self.run_directory / "clustering")
+            self._keep(clustering, "clustering")
         source = self.attention_source(attention, clustering)
         trained = self.train_predictor(source, clustering)
-        link_into(trained, self.run_directory / "predictor")
-        for file in (trained.directory / "predictions").iterdir():
-            link(file, self.run_directory / "predictions" / file.name)
-        self.test_on_others(source, trained)
+        self._keep(trained, "predictor")
+        if self.first:
+            for file in (trained.directory / "predictions").iterdir():
+                link(file, self.run_directory / "predictions" / file.name)
+            self.test_on_others(source, trained)
         return {"attention": attention, "clustering": clustering, "predictor": trained}
+
+    def _keep(self, phase: PhaseResult, name: str) -> None:
+        if self.first:
+            link_into(phase, self.run_directory / name)
 
     # phase 1
 
@@ -120,9 +130,8 @@ class Chain:
         def work(directory: Path) -> dict[str, Any]:
             return self._train(self.attention_classifier(), directory, "attention", None)
 
-        return run_phase(
-            self.cache, "attention", self._title("Phase 1, attention classifier"), self._attention_content(), work
-        )
+        title = self._title("Phase 1, attention classifier")
+        return self._phase("attention", title, self._attention_content(), work, together=True)
 
     def attention_classifier(self) -> AttentionClassifier:
         network = self.network(self.config.attention_model, "attention_model")
@@ -141,7 +150,7 @@ class Chain:
             classifier = self.frozen(attention)
             task = AttentionClustering(classifier, self.data, scheme, directory, self.seed)
             with phase_logger(self.config, "clustering", self.run_directory) as logger:
-                trainer = make_trainer(self.config.trainer, self.recipe, directory, logger)
+                trainer = make_trainer(self.alone, self.recipe, directory, logger)
                 trainer.predict(task, task.predict_dataloader(), return_predictions=False)
                 assert task.result is not None
                 found = describe(task.result, scheme, self.seed)
@@ -151,7 +160,7 @@ class Chain:
             flops = clustering_images(scheme, self.recipe, self.data) * forward_flops(classifier.network, size)
             return {"seconds": time.perf_counter() - started, "flops": flops, **found}
 
-        return run_phase(self.cache, "clustering", self._title("Phase 2, clustering"), self._clustering_content(), work)
+        return self._phase("clustering", self._title("Phase 2, clustering"), self._clustering_content(), work)
 
     def frozen(self, attention: PhaseResult | None) -> AttentionClassifier | GreyValues:
         """Phase 1's classifier as it was trained, in evaluation mode and without gradients; or the grey values."""
@@ -184,7 +193,7 @@ class Chain:
 
         title = self._title("Phase 3, predictor" if self.scheme.masks else "Predictor")
         task_content = self._predictor_content(clustering.key if clustering else None)
-        return run_phase(self.cache, "predictor", title, task_content, work)
+        return self._phase("predictor", title, task_content, work, together=True)
 
     def predictor(self, source: AttentionSource | None) -> Predictor:
         network = self.network(self.config.model, "model")
@@ -197,11 +206,21 @@ class Chain:
         for data in self.others:
             task = self.predictor(source)
             task.load_state_dict(load_file(trained.directory / WEIGHTS))
-            trainer = make_trainer(self.config.trainer, self.recipe, self.run_directory, None)
+            trainer = make_trainer(self.alone, self.recipe, self.run_directory, None)
             path = self.run_directory / "predictions" / f"{data.name}.parquet"
             write_predictions(path, data, predict(task, data, trainer), self.recipe.tta)
 
     # what the phases share
+
+    def _phase(
+        self,
+        name: str,
+        title: str,
+        content: dict[str, Any],
+        work: Callable[[Path], dict[str, Any]],
+        together: bool = False,
+    ) -> PhaseResult:
+        return run_phase(self.cache, name, title, content, work, first=self.first, together=together)
 
     def _title(self, phase: str) -> str:
         return f"{phase}: {self.scheme.name}, {self.config.model.backbone}, seed {self.seed}"
@@ -228,12 +247,15 @@ class Chain:
         callback = ClusterMaskCallback(source, self.data) if source else None
         masks = isinstance(task, Predictor) and self.scheme.masks
         config, size = self.config.trainer, self.recipe.input_size(self.data.data.image_size)
-        with phase_logger(self.config, name, self.run_directory) as logger:
+        logging = phase_logger(self.config, name, self.run_directory) if self.first else nullcontext()
+        with logging as logger:
             callbacks: list[Callback] = [callback] if callback else []
             if masks and self.scheme.attention == "landmarks":
                 callbacks = [LandmarkMaskCallback(self.data)]
             record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
-            trainer = make_trainer(config, task.recipe, directory, None)
+            if logger is None:  # the first process does the rest
+                return record
+            trainer = make_trainer(self.alone, task.recipe, directory, None)
             if isinstance(task, Predictor) and self.scheme.reestimate_bn:
                 record["batch_norm"] = reestimate_batch_norm(task, self.data, trainer)
             with atomic_file(directory / WEIGHTS) as temporary:

@@ -14,6 +14,7 @@ from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.data.mixup import mix_pairs
 from fer_perturb.errors import UserError
 from fer_perturb.models.gates import GatedNetwork
+from fer_perturb.tasks.processes import share_buffers
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.seeds import derive, seed_step
 
@@ -86,6 +87,9 @@ class Classifier(pl.LightningModule):
             loss = self.loss(self(images), labels.repeat(versions))
         self.log("train/loss", loss, batch_size=len(labels))  # in the bar: fitting.Bar
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        share_buffers(self)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         logits = self.score(self.evaluate(batch, tta="none"))

@@ -21,6 +21,7 @@ from fer_perturb.tasks.attention_source import (
 )
 from fer_perturb.tasks.costs import attention_passes
 from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.tasks.processes import share_buffers
 from fer_perturb.tasks.seeds import derive
 
 CHUNK = 1024  # images whose maps are clustered at a time
@@ -48,6 +49,7 @@ class ClusterMaskCallback(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Predictor)
+        share_buffers(pl_module)  # several processes look with the same network, and see the same
         with undisturbed(trainer, pl_module):
             if trainer.current_epoch % pl_module.scheme.every_n_epochs == 0:
                 self.update(trainer, pl_module)
@@ -78,6 +80,7 @@ class ClusterMaskCallback(pl.Callback):
         if not same_centres:
             predictor.centres.copy_(result.centres)
         predictor.cluster_map.copy_(labels)
+        share_buffers(predictor)  # the same masks on all
         record = {"epoch": epoch, **describe(result, scheme, predictor.seed), "changed": share}
         if scheme.scope == "image":
             # with frozen attention a map can change only with the centres that its clustering starts from
@@ -131,4 +134,5 @@ def log_record(predictor: Predictor, record: dict[str, Any]) -> None:
     """Logs one re-clustering's entry of `history`."""
     values = {f"clusters/{key}": record[key] for key in ("inertia", "ari_position_only", "changed", "seconds")}
     values |= {f"clusters/area_{label}": area for label, area in enumerate(record["areas"])}
-    predictor.log_dict({key: float(value) for key, value in values.items()}, on_step=False, on_epoch=True)
+    numbers = {key: float(value) for key, value in values.items()}
+    predictor.log_dict(numbers, on_step=False, on_epoch=True, sync_dist=True)

@@ -13,6 +13,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
@@ -85,9 +86,19 @@ def make_trainer(
         trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"trainer: Lightning cannot run this: {error}") from error
-    if trainer.world_size > 1:
-        raise UserError("trainer.devices: training on several devices is not supported yet; set trainer.devices=1.")
+    if trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy):
+        raise UserError(
+            f"trainer.strategy={type(trainer.strategy).__name__} on {trainer.world_size} devices: expected ddp, in "
+            "which each process holds the whole network."
+        )
     return trainer
+
+
+def on_one_device(config: DictConfig, trainer: pl.Trainer) -> DictConfig:
+    """The settings of conf/trainer for the first device alone of those that `trainer` uses."""
+    device = trainer.strategy.root_device
+    alone = {"devices": 1 if device.index is None else [device.index], "strategy": "auto", "num_nodes": 1}
+    return OmegaConf.create({**cast(dict[str, Any], OmegaConf.to_container(config)), **alone})
 
 
 def _trainer(
@@ -120,7 +131,8 @@ def fit(
 ) -> dict[str, Any]:
     """Trains `task`, leaves it with the weights of its best epoch on val, and returns what that took.
 
-    Checkpoints of the best and of the last epoch lie in `directory`/checkpoints; training goes on from the last.
+    Checkpoints of the best and of the last epoch lie in `directory`/checkpoints; training goes on from the last. Of
+    several processes the first writes them, and all read them.
     """
     checkpoints = directory / CHECKPOINTS
     every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
@@ -134,6 +146,7 @@ def fit(
     task.load_state_dict(kept["state_dict"])
     if not all(bool(torch.isfinite(weights).all()) for weights in task.parameters()):
         raise UserError("Training diverged: weights are not finite. Set a lower recipe.optimizer.lr.")
+    trainer.strategy.barrier()  # the first process goes on, and will remove the checkpoints
     return {
         "seconds": stopwatch.seconds,
         "epochs": task.recipe.epochs,

@@ -20,6 +20,7 @@ import rich
 from filelock import FileLock
 
 from fer_perturb.files import PARTIAL, link, write_json
+from fer_perturb.tasks.processes import wait_for
 
 RECORD = "phase.json"
 CHECKPOINTS = "checkpoints"  # the folder in which an unfinished phase keeps what it resumes from
@@ -46,15 +47,28 @@ def content_key(content: dict[str, Any]) -> str:
 
 
 def run_phase(
-    cache: Path, name: str, title: str, content: dict[str, Any], work: Callable[[Path], dict[str, Any]]
+    cache: Path,
+    name: str,
+    title: str,
+    content: dict[str, Any],
+    work: Callable[[Path], dict[str, Any]],
+    *,
+    first: bool = True,
+    together: bool = False,
 ) -> PhaseResult:
     """The finished phase of that content: found, or made by `work`; `title` tells the person at the terminal.
 
     `work` gets the folder to leave its files in, where an interrupted run's files may lie, and returns the record.
-    Of two processes that want the same phase one works and the other waits.
+    Of two programs that want the same phase one works and the other waits. Of the processes of one program the `first`
+    finds or makes it; the others do their part of work that is done `together`, and wait.
     """
     key = content_key(content)
     directory = cache / name / key
+    if not first:
+        if together and not (directory / RECORD).is_file():
+            work(directory.with_name(key + PARTIAL))
+        wait_for(directory / RECORD)
+        return PhaseResult(key, directory, True, json.loads((directory / RECORD).read_text()))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
         cached = (directory / RECORD).is_file()

@@ -1,0 +1,107 @@
+"""Two processes on the CPU (gloo) train one run together."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from composing import small, small_overrides
+
+from fer_perturb.data.datamodule import ShuffledBatches
+from fer_perturb.errors import UserError
+from fer_perturb.files import PARTIAL
+from fer_perturb.open_data import open_data
+from fer_perturb.tasks.chain import Chain
+
+TESTS = Path(__file__).parents[1]
+TWICE = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ODD = ("dataset.name=odd", "dataset.drawing.val=61")  # images that two processes cannot share evenly
+
+
+def python(*arguments):
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [sys.executable, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran
+
+
+@pytest.mark.parametrize("scheme", [["scheme=perturb"], ["scheme=perturb_image", "scheme.views=sample"]], ids=" ".join)
+def test_the_same_masks_and_each_image_once(data_directory, tmp_path, scheme):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    given = [*ODD, *scheme, "trainer.devices=2"]
+    script = Path(__file__).with_name("two_processes.py")
+    python(*TWICE, script, notes, *small_overrides(data_directory, tmp_path), *given)
+
+    config = small(data_directory, tmp_path, *given)
+    chain = Chain(config, open_data(config), lambda phase: None)
+    for epoch in range(2):
+        for step, batch in enumerate(list(one_process(chain, epoch))[:3]):
+            first, second = (torch.load(notes / f"{epoch}-{step}-{rank}.pt", weights_only=True) for rank in (0, 1))
+            for maps in ("cluster_map", "image_maps"):
+                assert torch.equal(first[maps], second[maps])
+            assert (first["cluster_map"] >= 0).any()
+            assert sorted([*first["index"].tolist(), *second["index"].tolist()]) == sorted(batch)
+            assert len(first["index"]) == len(second["index"])
+
+    run = chain.run_directory
+    table = pq.read_table(run / "predictions" / "odd.parquet", filters=[("inference", "==", "original")]).to_pydict()
+    for split, count in (("val", 61), ("test", 64)):
+        names = [name for name, of in zip(table["name"], table["split"], strict=True) if of == split]
+        assert sorted(names) == sorted(chain.data.data.splits[split].names)
+        assert len(names) == count
+
+    # what chose the checkpoint is the accuracy over the whole of val, each image counted once
+    summary = json.loads((run / "summary.json").read_text())
+    logged = list((run / "logs" / "predictor").rglob("metrics.csv"))
+    values = [line.split(",") for line in logged[-1].read_text().splitlines()]
+    column = values[0].index("val/accuracy")
+    best = max(float(row[column]) for row in values[1:] if row[column])
+    assert summary["val"]["accuracy"] == pytest.approx(best, abs=1e-5)
+    assert best * 61 == pytest.approx(round(best * 61), abs=1e-3)
+    assert summary["phases"]["predictor"]["images"] == 2 * 3 * 32
+    assert not list(tmp_path.rglob(f"*{PARTIAL}"))
+
+
+def one_process(chain, epoch):
+    sampler = chain.data.sampler
+    sampler.set_epoch(epoch)
+    return iter(sampler)
+
+
+def test_lightning_starts_the_second_process_itself(data_directory, tmp_path):
+    given = ["scheme=baseline,landmarks", "trainer.devices=2"]
+    ran = python("-m", "fer_perturb.train", "-m", *small_overrides(data_directory, tmp_path), *given)
+    assert "MEMBER: 2/2" in ran.stdout + ran.stderr
+    assert ran.stdout.count("All of baseline") == 1  # one of them reports
+    assert len(list(tmp_path.rglob("summary.json"))) == 2
+    again = python("-m", "fer_perturb.train", "-m", *small_overrides(data_directory, tmp_path), *given)
+    assert again.stdout.count("Finished before") == 2
+
+
+def test_batches_are_divided():
+    rows = np.arange(100)
+    whole = ShuffledBatches(rows, 12, seed=3)
+    parts = [ShuffledBatches(rows, 12, seed=3, process=process, processes=3) for process in range(3)]
+    for sampler in (whole, *parts):
+        sampler.set_epoch(5)
+    for batch, *shares in zip(whole, *parts, strict=True):
+        assert [len(share) for share in shares] == [4, 4, 4]
+        assert sorted(np.concatenate(shares)) == sorted(batch)
+    with pytest.raises(UserError, match=r"recipe.batch_size=10 with 3 processes: expected a multiple of 3"):
+        ShuffledBatches(rows, 10, seed=3, processes=3)
+
+
+def test_other_strategies_are_refused(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "trainer.devices=2", "+trainer.strategy=ddp_spawn")
+    Chain(config, open_data(config), lambda phase: None)
+    config = small(data_directory, tmp_path, "trainer.devices=2", "+trainer.strategy=fsdp")
+    with pytest.raises(UserError, match="trainer"):
+        Chain(config, open_data(config), lambda phase: None)
