@@ -21,7 +21,7 @@ def command(*arguments: str, cwd: Path, module: str = "train") -> subprocess.Com
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ["train", "prepare"])
+@pytest.mark.parametrize("module", ["train", "prepare", "evaluate"])
 def test_help_shows_choices_and_examples(module, tmp_path):
     shown = command("--help", cwd=tmp_path, module=module)
     assert shown.returncode == 0
@@ -39,7 +39,7 @@ def test_help_shows_choices_and_examples(module, tmp_path):
         (["dataset=synthetic", "model=timm"], ["backbone"]),
         (["dataset=synthetic", "attention_model.attention.at=[stage9]"], ["stage9", "stage1"]),
         (["dataset=synthetic", "test_on=[maskfer]"], ["maskfer"]),
-        (["dataset=synthetic", "trainer.devices=2"], ["trainer.devices"]),
+        (["dataset=synthetic", "trainer.devices=0"], ["trainer", "devices"]),
         (["dataset=synthetic", "seed=-1"], ["seed", "0 or more"]),
     ],
     ids=str,

@@ -24,6 +24,12 @@ class Predictions:
     classes: tuple[str, ...]
 
 
+def ways(path: Path) -> list[tuple[Literal["original", "views"], str]]:
+    """The ways of judging an image that a file of predictions holds, as (inference, tta), in order."""
+    table = pq.read_table(path, columns=["inference", "tta"])
+    return sorted(set(zip(table["inference"].to_pylist(), table["tta"].to_pylist(), strict=True)))
+
+
 def read_predictions(
     path: Path, *, split: str, inference: Literal["original", "views"], tta: str, view: int = COMBINED
 ) -> Predictions | None:

@@ -7,6 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fer_perturb.analysis.metrics import scores
+from fer_perturb.analysis.predictions import read_predictions, ways
+
 
 def print_runs(summaries: Sequence[dict[str, Any]], directories: Sequence[Path]) -> None:
     """A row a run: what it is, what it reached on the test split, and what each phase took."""
@@ -38,6 +41,26 @@ def print_runs(summaries: Sequence[dict[str, Any]], directories: Sequence[Path])
         picture = directory / "predictor" / "pictures" / "scheme.png"
         if picture.is_file():
             console.print(f"  its input, attention, clusters and views: {picture}", soft_wrap=True, highlight=False)
+
+
+def print_predictions(files: Sequence[Path]) -> None:
+    """A row for each way of judging that a file of predictions holds: its scores on the test split."""
+    table = Table(title="Test split")
+    for heading in ("predictions", "judged by", "tta"):
+        table.add_column(heading)
+    for heading in ("accuracy", "balanced", "F1"):
+        table.add_column(heading, justify="right")
+    for file in files:
+        for inference, tta in ways(file):
+            found = read_predictions(file, split="test", inference=inference, tta=tta)
+            assert found is not None
+            test = scores(found)
+            shown = (_percent(test["accuracy"]), _percent(test["balanced_accuracy"]), f"{test['f1_macro']:.3f}")
+            table.add_row(file.stem, "image alone" if inference == "original" else "views", tta, *shown)
+    console = Console(width=None if Console().is_terminal else 150)
+    console.print(table)
+    for file in files:
+        console.print(f"Predictions: {file}", soft_wrap=True, highlight=False)
 
 
 def print_classes(summary: dict[str, Any]) -> None:

@@ -84,13 +84,8 @@ class Chain:
         if isinstance(config.test_on, str):
             raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
         self.others = [self._other_dataset(name) for name in config.test_on]
-        if self.scheme.attention == "landmarks":
-            for used in (data, *self.others):
-                if any(split.landmarks is None for split in used.splits.values()):
-                    raise UserError(
-                        f"scheme.attention=landmarks needs landmarks, and {used.root} has none; drawn faces "
-                        "(dataset=synthetic) have them."
-                    )
+        for used in (data, *self.others):
+            self.scheme.require_landmarks(used)
 
     def run(self) -> dict[str, PhaseResult | None]:
         """Phase by phase; the results are also put into the run's directory."""
@@ -325,13 +320,18 @@ class Chain:
         }
 
     def _other_dataset(self, name: str) -> PackedData:
-        data, own = load_packed(Path(self.config.paths.data, name)), self.data.data
-        if data.classes != own.classes or data.image_size != own.image_size:
-            raise UserError(
-                f"test_on={name}: its classes or its image size are not those of {own.name}; expected "
-                f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
-            )
+        data = load_packed(Path(self.config.paths.data, name))
+        require_alike(data, self.data.data, f"test_on={name}")
         return data
+
+
+def require_alike(data: PackedData, own: PackedData, given: str) -> None:
+    """UserError, beginning with what was `given`, where a network trained on `own` cannot be tested on `data`."""
+    if data.classes != own.classes or data.image_size != own.image_size:
+        raise UserError(
+            f"{given}: its classes or its image size are not those of {own.name}; expected "
+            f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
+        )
 
 
 def _identity(data: PackedData) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.perturb.clusters import ClusterSettings
 from fer_perturb.perturb.landmark_regions import FEATURES
@@ -75,6 +76,14 @@ class Scheme:
         if not self.one_region:
             return labels
         return one_region(attention, labels, self.clusters, most=self.hide == "most_attended")
+
+    def require_landmarks(self, data: PackedData) -> None:
+        """UserError where the scheme needs landmarks that `data` does not have."""
+        if self.attention == "landmarks" and any(split.landmarks is None for split in data.splits.values()):
+            raise UserError(
+                f"scheme.attention=landmarks needs landmarks, and {data.root} has none; drawn faces "
+                "(dataset=synthetic) have them."
+            )
 
     def fill_value(self, mean: float) -> float:
         """The fill of masked pixels as a grey value in [0, 1]; `mean` is the training images'."""

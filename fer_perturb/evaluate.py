@@ -1,0 +1,48 @@
+"""python -m fer_perturb.evaluate: a trained run on any dataset, and under any run's maps."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fer_perturb.cli import entry_point
+from fer_perturb.errors import UserError
+
+
+def evaluate(config: DictConfig) -> Path:
+    """Tests what `config` (conf/evaluate.yaml, composed) describes; the file of its predictions."""
+    # here, not above, so that --help is fast
+    from fer_perturb.open_data import open_data
+    from fer_perturb.tasks.chain import require_alike
+    from fer_perturb.tasks.fitting import make_trainer
+    from fer_perturb.tasks.predictions import predict, write_predictions
+    from fer_perturb.tasks.trained_run import load_run, with_views_of
+
+    if config.run is None:
+        raise UserError("run= is missing: expected the directory of a finished run, run=outputs/…")
+    run = load_run(Path(str(config.run)), config, "run")
+    task, views = run.predictor, ""
+    if config.views_from is not None:
+        other = load_run(Path(str(config.views_from)), config, "views_from")
+        task, views = with_views_of(run, other), f"+views_from@{other.name}"
+    data = run.chain.data.data
+    if config.get("dataset"):
+        data = open_data(config)
+        require_alike(data, run.chain.data.data, f"dataset={data.name}")
+    task.scheme.require_landmarks(data)
+    trainer = make_trainer(run.chain.alone, run.chain.recipe, run.directory, None)
+    path = run.directory / "predictions" / f"{data.name}{views}.parquet"
+    write_predictions(path, data, predict(task, data, trainer), run.chain.recipe.tta)
+    return path
+
+
+def report(files: list[Path]) -> None:
+    """Prints what the predictions score on the test split."""
+    from fer_perturb.report.run_table import print_predictions
+
+    print_predictions(files)
+
+
+main = entry_point("evaluate", evaluate, report)
+
+if __name__ == "__main__":
+    main()

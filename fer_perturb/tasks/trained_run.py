@@ -1,0 +1,81 @@
+"""A finished run, as it can be tested again: its directory stands alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file
+
+from fer_perturb.errors import UserError
+from fer_perturb.open_data import open_data
+from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.chain import WEIGHTS, Chain
+from fer_perturb.tasks.phase_cache import PhaseResult
+from fer_perturb.tasks.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's chain, its trained predictor, and whose attention its maps come from."""
+
+    directory: Path
+    chain: Chain
+    predictor: Predictor
+    source: AttentionSource | None
+
+    @property
+    def name(self) -> str:
+        """<scheme>-seed<k>-<h8>."""
+        return f"{self.chain.scheme.name}-{self.directory.name}"
+
+
+def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
+    """Loads a run with the `trainer` and `paths` of `settings`; its training data must be at hand.
+
+    Raises UserError, naming the config key `key`, for a directory that holds no trained predictor.
+    """
+    for file in ("config.yaml", f"predictor/{WEIGHTS}"):
+        if not (directory / file).is_file():
+            raise UserError(
+                f"{key}={directory} holds no {file}: expected the directory of a finished run, such as "
+                "outputs/<dataset>/<model>/<scheme>/seed0-<hash>."
+            )
+    config = OmegaConf.load(directory / "config.yaml")
+    assert isinstance(config, DictConfig)
+    config.trainer, config.paths, config.test_on = settings.trainer, settings.paths, []
+    chain = Chain(config, open_data(config), lambda phase: None)
+
+    def finished(phase: str) -> PhaseResult | None:
+        there = directory / phase
+        return PhaseResult(phase, there, cached=True, record={}) if there.is_dir() else None
+
+    source = chain.attention_source(finished("attention"), finished("clustering"))
+    predictor = chain.predictor(source)
+    predictor.load_state_dict(load_file(directory / "predictor" / WEIGHTS))
+    return TrainedRun(directory, chain, predictor, source)
+
+
+def with_views_of(run: TrainedRun, other: TrainedRun) -> Predictor:
+    """The predictor of `run`, tested under the maps of `other`: the same network sees other views.
+
+    Raises UserError where `other` has no views, or for images of another size.
+    """
+    if not other.chain.scheme.masks:
+        raise UserError(
+            f"views_from={other.directory}: its scheme ({other.chain.scheme.name}) hides nothing, so it has no views."
+        )
+    source = other.source
+    if source is not None and source.frozen is None:  # its own predictor's attention
+        source = AttentionSource(other.predictor)
+    chain = run.chain
+    task = Predictor(run.predictor.network, other.chain.data, chain.recipe, chain.seed, other.chain.scheme, source)
+    if task.cluster_map.shape != other.predictor.cluster_map.shape or task.image_size != run.predictor.image_size:
+        raise UserError(
+            f"views_from={other.directory}: its maps are for {tuple(other.predictor.cluster_map.shape)} pixels, and "
+            f"{run.directory} sees {tuple(task.cluster_map.shape)}."
+        )
+    for name in ("mean", "std"):
+        getattr(task, name).copy_(getattr(run.predictor, name))
+    for name in ("cluster_map", "centres"):
+        getattr(task, name).copy_(getattr(other.predictor, name))
+    return task

@@ -1,0 +1,110 @@
+"""A trained run is tested again: on other data, and under other maps."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from composing import composed, small
+from test_train_command import command
+
+from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.errors import UserError
+from fer_perturb.evaluate import evaluate
+from fer_perturb.train import train
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture
+def trained(data_directory, outputs):
+    return lambda *overrides: train(small(data_directory, outputs, "recipe.tta=flip", *overrides))[0]
+
+
+@pytest.fixture
+def evaluated(data_directory, outputs):
+    def tested(*overrides):
+        given = ("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"paths.data={data_directory}")
+        return evaluate(composed(*given, f"paths.outputs={outputs}", *overrides, name="evaluate"))
+
+    return tested
+
+
+def logits(file, inference="views"):
+    rows = pq.read_table(file, filters=[("inference", "==", inference), ("view", "==", -1)])
+    return np.stack([rows[name].to_numpy() for name in rows.column_names if name.startswith("logit_")], axis=1)
+
+
+SCHEMES = [
+    ["scheme=perturb"],
+    ["scheme=perturb", "scheme.scope=dataset", "recipe.crop=40"],
+    ["scheme=perturb_image"],
+    ["scheme=perturb_image", "scheme.attention=self", "model.attention.at=[stage1]"],
+    ["scheme=most_attended", "scheme.scope=image"],
+    ["scheme=landmarks"],
+]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
+def test_on_its_own_data_it_finds_the_same(trained, evaluated, scheme):
+    run = trained(*scheme)
+    before = pq.read_table(run / "predictions" / "synthetic.parquet")
+    file = evaluated(f"run={run}")
+    assert file == run / "predictions" / "synthetic.parquet"
+    assert pq.read_table(file).equals(before)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
+def test_under_its_own_maps_nothing_changes(trained, evaluated, scheme):
+    run = trained(*scheme)
+    file = evaluated(f"run={run}", f"views_from={run}")
+    assert file.name == f"synthetic+views_from@{run.parent.name}-{run.name}.parquet"
+    assert pq.read_table(file).equals(pq.read_table(run / "predictions" / "synthetic.parquet"))
+
+
+@pytest.mark.parametrize("scheme", [SCHEMES[0], SCHEMES[2], SCHEMES[3], SCHEMES[5]], ids=" ".join)
+def test_a_baseline_under_perturb_s_views(trained, evaluated, scheme):
+    baseline, perturb = trained("scheme=baseline"), trained(*scheme)
+    file = evaluated(f"run={baseline}", f"views_from={perturb}")
+    own = baseline / "predictions" / "synthetic.parquet"
+    assert np.array_equal(logits(file, "original"), logits(own, "original"))  # masks off: the image alone
+    assert not np.allclose(logits(file), logits(file, "original"), atol=1e-3)
+    # the baseline's network under those maps, and not the other's network
+    assert not np.allclose(logits(file), logits(perturb / "predictions" / "synthetic.parquet"), atol=1e-3)
+
+
+def test_on_other_data(trained, evaluated, data_directory, outputs):
+    other = prepare_synthetic(data_directory / "other", seed=5, n_train=8, n_val=9, n_test=10)
+    run = trained("scheme=perturb")
+    drawing = ("dataset.drawing.seed=5", "dataset.drawing.train=8", "dataset.drawing.val=9", "dataset.drawing.test=10")
+    file = evaluated(f"run={run}", "dataset=synthetic", "dataset.name=other", *drawing)
+    assert file == run / "predictions" / "other.parquet"
+    rows = pq.read_table(
+        file, filters=[("split", "==", "test"), ("inference", "==", "original"), ("tta", "==", "none")]
+    )
+    assert rows["name"].to_pylist() == other.splits["test"].names
+
+
+def test_what_cannot_be_tested_is_said(trained, evaluated, tmp_path):
+    baseline, perturb = trained("scheme=baseline"), trained("scheme=perturb")
+    cropped = trained("scheme=perturb", "recipe.crop=40")
+    for given, says in (
+        ([], "run= is missing"),
+        ([f"run={tmp_path}"], f"run={tmp_path} holds no config.yaml"),
+        ([f"run={perturb}", f"views_from={baseline}"], "hides nothing"),
+        ([f"run={perturb}", f"views_from={cropped}"], "for (40, 40) pixels"),
+    ):
+        with pytest.raises(UserError) as raised:
+            evaluated(*given)
+        assert says in str(raised.value)
+
+
+def test_the_command_shows_the_scores(trained, data_directory, tmp_path):
+    run = trained("scheme=perturb")
+    shown = command(
+        f"run={run}", f"paths.data={data_directory}", "trainer.accelerator=cpu", cwd=tmp_path, module="evaluate"
+    )
+    assert shown.returncode == 0, shown.stderr
+    for word in ("image alone", "views", "flip", "none", "accuracy", f"{run}/predictions/synthetic.parquet"):
+        assert word in shown.stdout
