@@ -14,5 +14,6 @@ def open_data(config: DictConfig) -> PackedData:
         from fer_perturb.data.prepare_dataset import prepare_synthetic
 
         drawing = config.dataset.drawing
-        return prepare_synthetic(root, seed=drawing.seed, n_train=drawing.train, n_val=drawing.val, n_test=drawing.test)
+        counts = {"n_train": drawing.train, "n_val": drawing.val, "n_test": drawing.test}
+        return prepare_synthetic(root, seed=drawing.seed, cue=drawing.cue, **counts)
     return load_packed(root)

@@ -54,18 +54,24 @@ def prepare_folder(
     return _pack(root, name, classes, read.splits, {"form": "folder", **settings}, read.left_out)
 
 
-def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test: int) -> PackedData:
+def prepare_synthetic(
+    root: Path, *, seed: int, n_train: int, n_val: int, n_test: int, cue: float = 0.0
+) -> PackedData:
     """Drawn faces (see synthetic.py) into `root`; the same arguments find them there again.
 
     Beside images and labels each split has `landmarks` (N, 68, 2) float32, `drawn` (the emotion that was drawn,
-    before label noise) and `regions` (see `drawn_regions`). Images are named face<number>.
+    before label noise) and `regions` (see `drawn_regions`). Images are named face<number>. A share `cue` of the
+    training images carries a bar code of its label (see planted_cue.py), and none of val and test does.
     """
-    from fer_perturb.data.synthetic import draw_faces  # the other datasets do not need it
+    from fer_perturb.data.planted_cue import plant_cue  # the other datasets do not need them
+    from fer_perturb.data.synthetic import draw_faces
 
     counts = dict(zip(SPLITS, (n_train, n_val, n_test), strict=True))
     if min(counts.values()) < 1:
         raise UserError(f"dataset.drawing has {counts}. Expected at least one image in each split.")
-    settings = {"form": "drawn", "prepared_by": VERSION, "seed": seed, "counts": counts}
+    if not 0 <= cue <= 1:
+        raise UserError(f"dataset.drawing.cue={cue}: expected a share from 0 to 1.")
+    settings = {"form": "drawn", "prepared_by": VERSION, "seed": seed, "counts": counts, "cue": cue}
     with _alone(root):  # two jobs of a sweep may both come first
         standing = _standing(root, settings)
         if standing is not None:
@@ -76,7 +82,7 @@ def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test
         for split, count in counts.items():
             rows = slice(start, start + count)
             splits[split] = RawSplit(
-                images=faces.images[rows],
+                images=plant_cue(faces.images[rows], faces.labels[rows], cue if split == "train" else 0.0, seed),
                 labels=faces.labels[rows].astype(np.uint8),
                 names=[f"face{number}" for number in range(rows.start, rows.stop)],
                 extras={
