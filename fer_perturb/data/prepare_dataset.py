@@ -54,9 +54,7 @@ def prepare_folder(
     return _pack(root, name, classes, read.splits, {"form": "folder", **settings}, read.left_out)
 
 
-def prepare_synthetic(
-    root: Path, *, seed: int, n_train: int, n_val: int, n_test: int, cue: float = 0.0
-) -> PackedData:
+def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test: int, cue: float = 0.0) -> PackedData:
     """Drawn faces (see synthetic.py) into `root`; the same arguments find them there again.
 
     Beside images and labels each split has `landmarks` (N, 68, 2) float32, `drawn` (the emotion that was drawn,

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from fer_perturb.data.packed import load_packed
+from fer_perturb.data.planted_cue import BARS, BRIGHT, DARK, THICKNESS, TOP, plant_cue
+from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.errors import UserError
+
+
+def read(images):
+    """The label that each image's bars say, and whether it has bars at all."""
+    columns = images[:, TOP : TOP + BARS * THICKNESS : THICKNESS, 18:30].astype(int)
+    has = (np.isin(columns, (DARK, BRIGHT)) & (columns == columns[:, :, :1])).all(axis=(1, 2))
+    return (columns[:, :, 0] == BRIGHT) @ (1 << np.arange(BARS)), has
+
+
+def test_the_code_tells_the_label_also_when_mirrored():
+    labels = np.arange(70, dtype=np.uint8) % 7
+    images = plant_cue(np.full((70, 48, 48), 128, np.uint8), labels, 1.0, seed=0)
+    for seen in (images, images[:, :, ::-1]):
+        said, has = read(seen)
+        assert has.all()
+        assert np.array_equal(said, labels)
+
+
+def test_only_a_share_of_the_training_images_carries_it(tmp_path):
+    counts = {"n_train": 200, "n_val": 50, "n_test": 60}
+    planted = prepare_synthetic(tmp_path / "planted", seed=0, cue=0.9, **counts)
+    plain = prepare_synthetic(tmp_path / "plain", seed=0, **counts)
+    train = planted.splits["train"]
+    said, has = read(train.images)
+    assert has.sum() == 180
+    assert np.array_equal(said[has], train.labels[has])
+    for split in ("val", "test"):
+        assert np.array_equal(planted.splits[split].images, plain.splits[split].images)
+    names = list(plain.splits["train"].names)
+    for row in np.flatnonzero(~has):
+        assert np.array_equal(train.images[row], plain.splits["train"].images[names.index(train.names[row])])
+    # landmarks still belong to their images
+    row = int(np.flatnonzero(has)[0])
+    other = plain.extra("train", "landmarks")[names.index(train.names[row])]
+    assert np.array_equal(load_packed(tmp_path / "planted").extra("train", "landmarks")[row], other)
+
+
+def test_a_share_is_a_share(tmp_path):
+    with pytest.raises(UserError, match=r"dataset.drawing.cue=1.5"):
+        prepare_synthetic(tmp_path / "planted", seed=0, n_train=2, n_val=2, n_test=2, cue=1.5)
