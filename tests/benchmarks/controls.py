@@ -1,0 +1,136 @@
+"""The planted cue: what Perturb and every control reach on drawn faces whose spurious cue is absent in testing.
+
+python -m fer_perturb.train experiment=planted            # the runs
+PYTHONPATH=tests python -m benchmarks.controls            # figure and table in docs/controls.md
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+from scipy.stats import t
+
+from fer_perturb.data.packed import load_packed
+from fer_perturb.data.planted_cue import BARS, THICKNESS, TOP, WIDTH
+from fer_perturb.files import write_text
+from fer_perturb.perturb.landmark_regions import landmark_regions
+from fer_perturb.report.figures import save_figure
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"
+HIDDEN = 0.75  # a view hides the cue where it hides so much of it
+
+
+def main(outputs: Path) -> None:
+    runs: dict[str, dict[int, dict[str, Any]]] = {}
+    for file in sorted(outputs.glob("*/seed*/summary.json")):
+        summary = json.loads(file.read_text())
+        if summary["phases"]["predictor"]["epochs"] == 7:
+            summary["hidden"] = share_of_views(file.parent)
+            runs.setdefault(summary["scheme"], {})[summary["seed"]] = summary
+    order = sorted(runs, key=lambda scheme: -average(runs[scheme]))
+    save_figure(figure(runs, order), DOCS / "controls.png")
+    page = (DOCS / "controls.md").read_text()
+    before, rest = page.split(BEGIN, 1)
+    write_text(DOCS / "controls.md", "\n".join([before + BEGIN, *table(runs, order), END + rest.split(END, 1)[1]]))
+
+
+def share_of_views(run: Path) -> float | None:
+    """Share of the training views, the whole image among them, in which HIDDEN of the cue or more is hidden.
+
+    By the map of the tested epoch and for the upright image; None for random rectangles.
+    """
+    scheme = OmegaConf.load(run / "config.yaml").scheme
+    n = scheme.n_clusters
+    if n == 0 or scheme.hide == "nothing":
+        return 0.0
+    if scheme.hide == "rectangle":
+        return None
+    if scheme.attention == "landmarks":
+        data = load_packed(Path("data/planted"))
+        maps = landmark_regions(torch.tensor(data.extra("train", "landmarks")), data.image_size)
+    else:
+        maps = load_file(run / "predictor" / "weights.safetensors")["cluster_map"][None]
+        maps = maps.flip(1) if scheme.hide == "moved" else maps
+    left = (maps.shape[2] - WIDTH) // 2
+    cue = maps[:, TOP : TOP + BARS * THICKNESS, left : left + WIDTH].flatten(1)
+    hidden = torch.stack([(cue == cluster).float().mean(dim=1) >= HIDDEN for cluster in range(n)])  # (n, images)
+    views = n if scheme.hide.endswith("attended") else 1  # that one region is hidden in all of them
+    return float(views * hidden.float().sum(dim=0).mean() / (n + 1))
+
+
+def average(runs: dict[int, dict[str, Any]], key: str = "test") -> float:
+    return 100 * mean(run[key]["accuracy"] for run in runs.values())
+
+
+def interval(differences: list[float]) -> tuple[float, float, float]:
+    """Mean and 95 % interval (Student's t) of the paired differences."""
+    middle, count = mean(differences), len(differences)
+    reach = t.ppf(0.975, count - 1) * stdev(differences) / np.sqrt(count)
+    return middle, middle - reach, middle + reach
+
+
+def against(runs: dict[str, dict[int, dict[str, Any]]], scheme: str, other: str) -> list[float]:
+    return [
+        100 * (run["test"]["accuracy"] - runs[other][seed]["test"]["accuracy"]) for seed, run in runs[scheme].items()
+    ]
+
+
+def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[str]:
+    lines = [
+        "| scheme | accuracy, % | each seed | less `baseline` [95 %] | image alone, % | views without the cue, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for scheme in order:
+        of = runs[scheme]
+        each = ", ".join(f"{100 * of[seed]['test']['accuracy']:.1f}" for seed in sorted(of))
+        middle, low, high = interval(against(runs, scheme, "baseline")) if scheme != "baseline" else (0, 0, 0)
+        less = "" if scheme == "baseline" else f"{middle:+.1f} [{low:+.1f}, {high:+.1f}]"
+        hidden = [run["hidden"] for run in of.values()]
+        shown = "random" if hidden[0] is None else f"{100 * mean(hidden):.0f}"
+        alone = average(of, "test_original")
+        lines.append(f"| `{scheme}` | **{average(of):.1f}** | {each} | {less} | {alone:.1f} | {shown} |")
+    commits = {run["commit"][:7] for of in runs.values() for run in of.values() if run["commit"]}
+    seconds = sum(run["train_seconds"] for of in runs.values() for run in of.values())
+    return [
+        *lines,
+        "",
+        f"{len(next(iter(runs.values())))} seeds, {seconds / 60:.0f} minutes of training the predictors; code as of "
+        f"commit {', '.join(sorted(commits))}.",
+        "",
+        "![Accuracy of each scheme, a point a seed](controls.png)",
+    ]
+
+
+def figure(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> Figure:
+    """A row a scheme, a point a seed; and the accuracy against how often the cue was hidden."""
+    drawn = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = drawn.subplots(1, 2, sharex=True)
+    for row, scheme in enumerate(order):
+        accuracies = [100 * run["test"]["accuracy"] for run in runs[scheme].values()]
+        hidden = [run["hidden"] for run in runs[scheme].values()]
+        colour = f"C{row % 10}"
+        left.plot(accuracies, [row] * len(accuracies), "o", color=colour, alpha=0.6)
+        left.plot([mean(accuracies)] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2)
+        if hidden[0] is not None:
+            right.plot(accuracies, [100 * share for share in hidden], "o", color=colour, label=scheme, alpha=0.8)
+    left.set_yticks(range(len(order)), order)
+    left.invert_yaxis()
+    left.set_xlabel("accuracy on test, where no image has the cue, %")
+    right.set_xlabel("accuracy on test, %")
+    right.set_ylabel("training views in which the cue is hidden, %")
+    right.legend(fontsize=8)
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    return drawn
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/planted/resnet_tiny"))
