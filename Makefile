@@ -15,7 +15,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and \
 	  "Python 3.11 to 3.13 is needed, and %s is %d.%d. Name another: make setup PYTHON=python3.12" % (sys.executable, *v))'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[dev,maskfer]'
 	@touch $@
 
 demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (about 3 minutes on two cores)

@@ -26,6 +26,7 @@ from fer_perturb.errors import UserError
 
 VERSION = 1  # of the format; data of another version is prepared again
 MANIFEST = "manifest.json"
+LANDMARKS = "landmarks"  # the extra array of known ones, or the folder of those placed later (landmarks.py)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Split:
     """One split as it lies on disk.
 
     images: (N, H, W) uint8, memory-mapped, read-only. labels: (N,) uint8. landmarks: float (N, 68, 2), x and y in
-    pixels of iBUG's 68 points, memory-mapped; None where the dataset has none.
+    pixels of iBUG's 68 points, memory-mapped; None where the dataset has none that belong to its images.
     """
 
     images: NDArray[np.uint8]
@@ -82,11 +83,36 @@ class PackedData:
         height, width = self.manifest["image_size"]
         return height, width
 
+    @property
+    def landmarks_identity(self) -> dict[str, str]:
+        """File -> sha256, of the landmarks that `splits` hold; empty where there are none."""
+        if any(split.landmarks is None for split in self.splits.values()):
+            return {}
+        arrays = self.manifest["arrays"].items()
+        known = {name: of["sha256"] for name, of in arrays if name.endswith(f"/{LANDMARKS}.npy")}
+        placed: dict[str, str] = known or json.loads((self.root / LANDMARKS / MANIFEST).read_text())["arrays"]
+        return placed
+
+    def require_landmarks(self, asked: str) -> None:
+        """UserError, beginning with who `asked`, where there are no landmarks, or only those of other images."""
+        if any(split.landmarks is None for split in self.splits.values()):
+            stale = (self.root / LANDMARKS).exists()
+            what = "those in it belong to other images (the hash differs)" if stale else f"{self.root} has none"
+            raise UserError(
+                f"{asked} needs landmarks, and {what}. Place them with: python -m fer_perturb.landmarks "
+                f"{_arguments(self.root).split(' source')[0].split(' classes')[0]}"
+            )
+
     def extra(self, split: str, name: str) -> NDArray[Any]:
         """The extra array `name` of a split, (N, ...), memory-mapped; KeyError if there is none."""
         if f"{split}/{name}.npy" not in self.manifest["arrays"]:
             raise KeyError(f"{self.root / split} holds no array named {name}")
         return _mapped(self.root / split / f"{name}.npy")
+
+
+def image_hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Split -> sha256 of its images.npy."""
+    return {split: manifest["arrays"][f"{split}/images.npy"]["sha256"] for split in SPLITS}
 
 
 def image_identities(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
@@ -191,9 +217,18 @@ def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
     for what, count in (("images.npy", len(images)), ("labels.npy", len(labels)), ("names.txt", len(names))):
         if count != total:
             raise ValueError(f"{split}/{what} has {count} rows, expected {total} by {MANIFEST}")
-    file = f"{split}/landmarks.npy"
-    landmarks = _mapped(root / file) if file in manifest["arrays"] else None
-    return Split(images=images, labels=labels, names=names, landmarks=landmarks)
+    return Split(images=images, labels=labels, names=names, landmarks=_landmarks(root, split, manifest))
+
+
+def _landmarks(root: Path, split: str, manifest: dict[str, Any]) -> NDArray[np.floating[Any]] | None:
+    """Known ones, or those that were placed on these very images; not those of others."""
+    known = f"{split}/{LANDMARKS}.npy"
+    if known in manifest["arrays"]:
+        return _mapped(root / known)
+    placed = root / LANDMARKS / MANIFEST
+    if not placed.is_file() or json.loads(placed.read_text())["made_by"]["images"] != image_hashes(manifest):
+        return None
+    return _mapped(root / LANDMARKS / f"{split}.npy")
 
 
 def _mapped(path: Path) -> NDArray[Any]:

@@ -312,6 +312,7 @@ class Chain:
         return {
             "version": version,
             "data": _identity(self.data.data),
+            **({"landmarks": self.data.data.landmarks_identity} if self.scheme.attention == "landmarks" else {}),
             "clean": self.config.dataset.clean,
             "model": OmegaConf.to_container(model, resolve=True),
             "recipe": plain["recipe"],

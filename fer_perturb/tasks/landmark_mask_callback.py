@@ -18,7 +18,7 @@ class LandmarkMaskCallback(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Predictor)
-        landmarks = torch.tensor(self.data.data.extra("train", "landmarks"))
+        landmarks = torch.tensor(self.data.data.splits["train"].landmarks)
         size = self.data.data.image_size
         starts = range(0, len(landmarks), CHUNK)
         maps = [landmark_regions(landmarks[low : low + CHUNK].to(pl_module.device), size) for low in starts]

@@ -79,11 +79,8 @@ class Scheme:
 
     def require_landmarks(self, data: PackedData) -> None:
         """UserError where the scheme needs landmarks that `data` does not have."""
-        if self.attention == "landmarks" and any(split.landmarks is None for split in data.splits.values()):
-            raise UserError(
-                f"scheme.attention=landmarks needs landmarks, and {data.root} has none; drawn faces "
-                "(dataset=synthetic) have them."
-            )
+        if self.attention == "landmarks":
+            data.require_landmarks("scheme.attention=landmarks")
 
     def fill_value(self, mean: float) -> float:
         """The fill of masked pixels as a grey value in [0, 1]; `mean` is the training images'."""

@@ -1,0 +1,128 @@
+"""Landmarks of a prepared dataset, stored beside its images: data/<dataset>/landmarks.
+
+    manifest.json        which images they belong to, what made them, and how many faces could not be placed
+    <split>.npy          (N, 68, 2) float16, x and y in pixels, in the order of the split's images
+    <split>_unrest.npy   (N,) float16: how far the points move when the face's box does (see face_predictor.py)
+
+A face whose points are too restless is none, or one that the predictor cannot see: it has the mean shape of the others.
+"""
+
+import json
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rich
+from filelock import FileLock
+from numpy.typing import NDArray
+from rich.table import Table
+from tqdm import tqdm
+
+from fer_perturb import files
+from fer_perturb.data import face_predictor
+from fer_perturb.data.packed import LANDMARKS, PackedData, image_hashes, load_packed
+from fer_perturb.errors import UserError
+
+UNREST = 0.2  # the most, in multiples of the distance between the eyes; a face above it is not placed
+CHUNK = 512  # images; what is finished is not done again
+
+Job = tuple[Path, slice, Path]  # a split's images, the rows of a chunk, and where their points and unrest go
+
+
+def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedData:
+    """Places the landmarks of all images, with a process for each core (or `workers`), and loads the data with them.
+
+    What stands there for these very images, made by this version, is left as it is; what an interrupted call has
+    finished is not done again. Raises UserError where dlib is not installed, or no face could be placed.
+    """
+    folder, made_by = data.root / LANDMARKS, {"version": face_predictor.VERSION, "images": image_hashes(data.manifest)}
+    partial = data.root.parent / f".{data.root.name}-{LANDMARKS}{files.PARTIAL}"
+    with FileLock(partial.with_suffix(".lock")):
+        noted = folder / "manifest.json"
+        if noted.is_file() and json.loads(noted.read_text())["made_by"] == made_by:
+            rich.print(f"{folder} was already made from these images.")
+            return load_packed(data.root)
+        face_predictor.predictor()  # its errors come before any work
+        _begin(partial, made_by)
+        jobs: dict[str, list[Job]] = {
+            split: [
+                (data.root / split / "images.npy", slice(start, start + CHUNK), partial / f"{split}-{start:07}.npy")
+                for start in range(0, len(rows), CHUNK)
+            ]
+            for split, rows in data.splits.items()
+        }
+        _work([job for of in jobs.values() for job in of], workers or os.cpu_count() or 1)
+        found = {split: np.concatenate([np.load(target) for _, _, target in of]) for split, of in jobs.items()}
+        _write(data, folder, found, made_by)
+        shutil.rmtree(partial)
+    return load_packed(data.root)
+
+
+def place_chunk(job: Job) -> None:
+    """Writes float32 (n, 137): 68 points and their unrest, of the images of one chunk."""
+    images, rows, target = job
+    chunk = np.load(images, mmap_mode="r", allow_pickle=False)[rows]
+    placed = [face_predictor.place(np.ascontiguousarray(image)) for image in chunk]
+    files.write_npy(target, np.array([[*points.flat, unrest] for points, unrest in placed], dtype=np.float32))
+
+
+def _begin(partial: Path, made_by: dict[str, Any]) -> None:
+    """The folder of unfinished work, emptied unless it is of the same images and version."""
+    noted = partial / "made_by.json"
+    if not (noted.is_file() and json.loads(noted.read_text()) == made_by):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        files.write_json(noted, made_by)
+
+
+def _work(jobs: list[Job], workers: int) -> None:
+    left = [job for job in jobs if not job[2].is_file()]
+    with tqdm(total=len(jobs), initial=len(jobs) - len(left), desc="Landmarks", unit_scale=CHUNK, unit=" faces") as bar:
+        if workers == 1:
+            for job in left:
+                place_chunk(job)
+                bar.update()
+            return
+        # not by forking: other libraries' threads may be at work in this process
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for done in as_completed([pool.submit(place_chunk, job) for job in left]):
+                done.result()
+                bar.update()
+
+
+def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]], made_by: dict[str, Any]) -> None:
+    placed = {split: rows[:, -1] <= UNREST for split, rows in found.items()}
+    shapes = np.concatenate([rows[placed[split], :-1] for split, rows in found.items()])
+    if not len(shapes):
+        raise UserError(f"{data.root}: not one face could be placed; expected pictures of faces.")
+    with files.atomic_directory(folder) as temporary:
+        for split, rows in found.items():
+            points = np.where(placed[split][:, None], rows[:, :-1], shapes.mean(axis=0)).reshape(-1, 68, 2)
+            files.write_npy(temporary / f"{split}.npy", points.astype(np.float16))
+            files.write_npy(temporary / f"{split}_unrest.npy", rows[:, -1].clip(0, 1000).astype(np.float16))
+        unplaced = {split: _per_class(data, split, ~placed[split]) for split in found}
+        arrays = {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for s in found for name in (s, f"{s}_unrest")}
+        content = {"made_by": made_by, "most_unrest": UNREST, "unplaced": unplaced, "arrays": arrays}
+        files.write_json(temporary / "manifest.json", content)
+    rich.print(unplaced_table(data, unplaced))
+
+
+def _per_class(data: PackedData, split: str, chosen: NDArray[np.bool_]) -> dict[str, int]:
+    counts = np.bincount(data.splits[split].labels[chosen], minlength=len(data.classes))
+    return dict(zip(data.classes, counts.tolist(), strict=True))
+
+
+def unplaced_table(data: PackedData, unplaced: dict[str, dict[str, int]]) -> Table:
+    """How many faces of each class could not be placed, of how many."""
+    table = Table(title=f"Faces of {data.name} that could not be placed: they have the mean shape")
+    for heading in ("", *data.classes, "all"):
+        table.add_column(heading, justify="right")
+    for split, of in unplaced.items():
+        total = data.manifest["counts"][split]
+        cells = [f"{count} of {total['classes'][name]:,}" for name, count in of.items()]
+        table.add_row(split, *cells, f"{sum(of.values())} of {total['total']:,}")
+    return table

@@ -1,0 +1,29 @@
+"""python -m fer_perturb.landmarks: places 68 facial landmarks on each image of a prepared dataset."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fer_perturb.cli import entry_point
+
+
+def landmarks(config: DictConfig) -> Path:
+    """Places the landmarks of the dataset that `config` (conf/landmarks.yaml, composed) names; where they lie."""
+    # here, not above, so that --help is fast
+    from fer_perturb.data.landmarks import place_landmarks
+    from fer_perturb.data.packed import LANDMARKS
+    from fer_perturb.open_data import open_data
+
+    return place_landmarks(open_data(config)).root / LANDMARKS
+
+
+def report(folders: list[Path]) -> None:
+    """Says where the landmarks lie."""
+    for folder in folders:
+        print(f"Ready: {folder}")
+
+
+main = entry_point("landmarks", landmarks, report)
+
+if __name__ == "__main__":
+    main()
