@@ -4,10 +4,10 @@ READY := .venv/.ready
 PEERS := .venv/.peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train test lint bench clean
+.PHONY: help setup demo data maskfer contact-sheet train test lint bench clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv and install everything into it (the other targets do it when needed)
 
@@ -23,6 +23,12 @@ demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (about 3
 
 data: $(READY) ## pack FER2013: make data SOURCE=fer2013.zip
 	$(BIN)/python -m fer_perturb.prepare dataset=fer2013 $(if $(SOURCE),'source="$(SOURCE)"') $(ARGS)
+
+maskfer: $(READY) ## the same faces wearing masks, from the packed FER2013 (a few minutes)
+	$(BIN)/python -m fer_perturb.prepare dataset=maskfer $(ARGS)
+
+contact-sheet: $(READY) ## a picture of 64 faces of FER2013 with their landmarks and masks
+	$(BIN)/python -m fer_perturb.contact_sheet $(ARGS)
 
 train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
 	$(BIN)/python -m fer_perturb.train $(ARGS)

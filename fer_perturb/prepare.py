@@ -11,7 +11,13 @@ from fer_perturb.errors import UserError
 def prepare(config: DictConfig) -> Path:
     """Reads, audits and packs what `config` (conf/prepare.yaml, composed) describes; where it lies."""
     # here, not above, so that --help is fast
-    from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_folder
+    from fer_perturb.data.packed import load_packed
+    from fer_perturb.data.prepare_dataset import (
+        prepare_fer2013,
+        prepare_folder,
+        prepare_maskfer,
+        prepare_released_maskfer,
+    )
     from fer_perturb.open_data import open_data
 
     dataset = config.dataset
@@ -19,12 +25,18 @@ def prepare(config: DictConfig) -> Path:
     root = Path(config.paths.data, name)
     if dataset.kind == "synthetic":
         return open_data(config).root
+    if dataset.kind == "maskfer" and config.source is None:
+        return prepare_maskfer(
+            load_packed(Path(config.paths.data, str(dataset.of))), root, unplaced=dataset.unplaced
+        ).root
     if config.source is None:
         raise UserError(
             f"source= is missing: expected where the pictures of {name} lie, for example "
             f"python -m fer_perturb.prepare dataset={dataset.kind} source=PATH"
         )
     source = Path(str(config.source)).expanduser()
+    if dataset.kind == "maskfer":
+        return prepare_released_maskfer(source, root).root
     if dataset.kind == "fer2013":
         if not isinstance(dataset.resize, bool):
             raise UserError(

@@ -95,7 +95,8 @@ def _work(jobs: list[Job], workers: int) -> None:
 
 
 def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]], made_by: dict[str, Any]) -> None:
-    placed = {split: rows[:, -1] <= UNREST for split, rows in found.items()}
+    unrest = {split: rows[:, -1].clip(0, 1000).astype(np.float16) for split, rows in found.items()}
+    placed = {split: of <= np.float16(UNREST) for split, of in unrest.items()}
     shapes = np.concatenate([rows[placed[split], :-1] for split, rows in found.items()])
     if not len(shapes):
         raise UserError(f"{data.root}: not one face could be placed; expected pictures of faces.")
@@ -103,7 +104,7 @@ def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]]
         for split, rows in found.items():
             points = np.where(placed[split][:, None], rows[:, :-1], shapes.mean(axis=0)).reshape(-1, 68, 2)
             files.write_npy(temporary / f"{split}.npy", points.astype(np.float16))
-            files.write_npy(temporary / f"{split}_unrest.npy", rows[:, -1].clip(0, 1000).astype(np.float16))
+            files.write_npy(temporary / f"{split}_unrest.npy", unrest[split])
         unplaced = {split: _per_class(data, split, ~placed[split]) for split in found}
         arrays = {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for s in found for name in (s, f"{s}_unrest")}
         content = {"made_by": made_by, "most_unrest": UNREST, "unplaced": unplaced, "arrays": arrays}

@@ -93,6 +93,15 @@ class PackedData:
         placed: dict[str, str] = known or json.loads((self.root / LANDMARKS / MANIFEST).read_text())["arrays"]
         return placed
 
+    def placed(self, split: str) -> NDArray[np.bool_]:
+        """(N,): which faces of a split the landmarks were found on; the others have the mean shape."""
+        unrest = self.root / LANDMARKS / f"{split}_unrest.npy"
+        if f"{split}/{LANDMARKS}.npy" in self.manifest["arrays"] or not unrest.is_file():
+            return np.ones(len(self.splits[split]), dtype=np.bool_)
+        most = json.loads((self.root / LANDMARKS / MANIFEST).read_text())["most_unrest"]
+        found: NDArray[np.bool_] = np.load(unrest, allow_pickle=False) <= np.float16(most)
+        return found
+
     def require_landmarks(self, asked: str) -> None:
         """UserError, beginning with who `asked`, where there are no landmarks, or only those of other images."""
         if any(split.landmarks is None for split in self.splits.values()):
@@ -266,4 +275,6 @@ def _arguments(root: Path) -> str:
         return "dataset=synthetic"
     if root.name == "fer2013":
         return "dataset=fer2013 source=PATH"
+    if root.name == "maskfer":
+        return "dataset=maskfer"
     return f"dataset=folder dataset.name={root.name} classes=[...] source=PATH"

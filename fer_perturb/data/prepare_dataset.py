@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fer_perturb import files
+from fer_perturb.data import drawn_masks
 from fer_perturb.data.audit import audit, audit_table
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
 from fer_perturb.data.fer2013 import read_fer2013
 from fer_perturb.data.folder import checked_size, read_folder
-from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
+from fer_perturb.data.landmarks import place_landmarks
+from fer_perturb.data.maskfer import masked_splits
+from fer_perturb.data.packed import PackedData, RawSplit, image_hashes, load_packed, write_packed
+from fer_perturb.data.released_maskfer import read_released
 from fer_perturb.errors import UserError
 
 VERSION = 1  # counts up when the same source would give other arrays or another audit
@@ -52,6 +56,47 @@ def prepare_folder(
     with _progress() as progress:
         read = read_folder(source, classes, resize=size, progress=progress)
     return _pack(root, name, classes, read.splits, {"form": "folder", **settings}, read.left_out)
+
+
+def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int | None = None) -> PackedData:
+    """MaskFer (see maskfer.py) of `data` into `root`; the same images and landmarks find it there again.
+
+    The landmarks are placed first, where `data` has none. unplaced: what becomes of faces that they could not be placed
+    on, `mean` (the mask of the mean shape) or `drop`. Raises UserError.
+    """
+    if unplaced not in ("mean", "drop"):
+        raise UserError(f"dataset.unplaced={unplaced}: expected mean or drop.")
+    _bring_back(root)
+    if not data.landmarks_identity:
+        data = place_landmarks(data, workers=workers)
+    settings: dict[str, Any] = {
+        "form": "drawn masks",
+        "prepared_by": [VERSION, drawn_masks.VERSION],
+        "of": data.name,
+        "images": image_hashes(data.manifest),
+        "landmarks": data.landmarks_identity,
+        "unplaced": unplaced,
+    }
+    standing = _standing(root, settings)
+    if standing is not None and _unharmed(standing):
+        rich.print(f"{root} was already made from these images and landmarks.")
+        return standing
+    with _progress() as progress:
+        splits = masked_splits(data, progress, drop=unplaced == "drop", workers=workers)
+    counts = {split: int((~data.placed(split)).sum()) for split in data.splits}
+    what = "left out" if unplaced == "drop" else "they wear the mask of the mean shape"
+    rich.print(f"Faces that could not be placed ({what}): {', '.join(f'{k} {v:,}' for k, v in counts.items())}")
+    left_out = {"face that could not be placed": sum(counts.values())} if unplaced == "drop" else {}
+    return _pack(root, root.name, data.classes, splits, settings, left_out)
+
+
+def prepare_released_maskfer(source: Path, root: Path) -> PackedData:
+    """The author's MaskFer (see released_maskfer.py) into `root`. Raises UserError."""
+    _bring_back(root)
+    with _progress() as progress:
+        splits = read_released(source, progress)
+    settings = {"form": "released MaskFer", "prepared_by": VERSION, "file": source.name}
+    return _pack(root, root.name, EMOTIONS, splits, settings, {})
 
 
 def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test: int, cue: float = 0.0) -> PackedData:

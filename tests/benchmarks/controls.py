@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from scipy.stats import t
 
 from fer_perturb.data.packed import load_packed
-from fer_perturb.data.planted_cue import BARS, THICKNESS, TOP, WIDTH
+from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
 from fer_perturb.perturb.landmark_regions import landmark_regions
 from fer_perturb.report.figures import save_figure
@@ -45,7 +45,7 @@ def main(outputs: Path) -> None:
 def share_of_views(run: Path) -> float | None:
     """Share of the training views, the whole image among them, in which HIDDEN of the cue or more is hidden.
 
-    By the map of the tested epoch and for the upright image; None for random rectangles.
+    By the map of the tested epoch, for upright images, as they are and mirrored; None for random rectangles.
     """
     scheme = OmegaConf.load(run / "config.yaml").scheme
     n = scheme.n_clusters
@@ -59,8 +59,8 @@ def share_of_views(run: Path) -> float | None:
     else:
         maps = load_file(run / "predictor" / "weights.safetensors")["cluster_map"][None]
         maps = maps.flip(1) if scheme.hide == "moved" else maps
-    left = (maps.shape[2] - WIDTH) // 2
-    cue = maps[:, TOP : TOP + BARS * THICKNESS, left : left + WIDTH].flatten(1)
+    maps = torch.cat([maps, maps.flip(2)])  # half of the images are mirrored
+    cue = maps[:, TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH].flatten(1)
     hidden = torch.stack([(cue == cluster).float().mean(dim=1) >= HIDDEN for cluster in range(n)])  # (n, images)
     views = n if scheme.hide.endswith("attended") else 1  # that one region is hidden in all of them
     return float(views * hidden.float().sum(dim=0).mean() / (n + 1))

@@ -1,0 +1,180 @@
+"""MaskFer of drawn faces, which needs no dlib; and as its author released it."""
+
+import csv
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from composing import composed
+from PIL import Image
+
+from fer_perturb.data.emotions import EMOTIONS
+from fer_perturb.data.packed import RawSplit, load_packed, write_packed
+from fer_perturb.data.prepare_dataset import prepare_maskfer, prepare_released_maskfer, prepare_synthetic
+from fer_perturb.errors import UserError
+from fer_perturb.files import write_npy
+from fer_perturb.prepare import prepare
+from fer_perturb.report.contact_sheet import contact_sheet
+from fer_perturb.report.figures import save_figure
+
+COUNTS = {"n_train": 30, "n_val": 8, "n_test": 9}
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    return prepare_synthetic(tmp_path / "data" / "synthetic", seed=0, **COUNTS)
+
+
+def arrays(data):
+    return {name: of["sha256"] for name, of in data.manifest["arrays"].items()}
+
+
+def test_the_same_faces_in_the_same_splits(drawn, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlib", None)  # drawn faces need none
+    masked = prepare_maskfer(drawn, tmp_path / "data" / "maskfer", unplaced="mean", workers=1)
+    for split, of in masked.splits.items():
+        own = drawn.splits[split]
+        assert sorted(of.names) == sorted(own.names)
+        of_which = masked.extra(split, "unmasked")
+        by_identity = dict(zip(own.identities().tolist(), range(len(own)), strict=True))
+        for row in range(len(of)):
+            source = by_identity[of_which[row]]
+            assert of.names[row] == own.names[source]
+            assert of.labels[row] == own.labels[source]
+            assert np.array_equal(of.landmarks[row], own.landmarks[source])
+            assert (of.images[row] != own.images[source]).mean() > 0.05
+    assert masked.manifest["source"]["landmarks"] == drawn.landmarks_identity
+
+
+def test_the_number_of_processes_and_the_order_of_the_source_change_nothing(drawn, tmp_path):
+    one = prepare_maskfer(drawn, tmp_path / "one", unplaced="mean", workers=1)
+    two = prepare_maskfer(drawn, tmp_path / "two", unplaced="mean", workers=2)
+    assert arrays(one) == arrays(two)
+
+
+def test_found_again_unless_something_changed(drawn, tmp_path):
+    root = tmp_path / "data" / "maskfer"
+    prepare_maskfer(drawn, root, unplaced="mean", workers=1)
+    before = (root / "manifest.json").stat().st_mtime_ns
+    prepare_maskfer(drawn, root, unplaced="mean", workers=1)
+    assert (root / "manifest.json").stat().st_mtime_ns == before
+    prepare_maskfer(drawn, root, unplaced="drop", workers=1)
+    assert (root / "manifest.json").stat().st_mtime_ns != before
+    assert load_packed(root).manifest["left_out"] == {"face that could not be placed": 0}
+
+
+def test_faces_that_could_not_be_placed_are_left_out_on_request(drawn, tmp_path):
+    """Photographs: dlib places their landmarks; the first two images of train have no face."""
+    splits = {name: RawSplit(of.images[:], of.labels, of.names) for name, of in drawn.splits.items()}
+    blank = splits["train"].images.copy()
+    blank[:2] = np.array([10, 20], dtype=np.uint8)[:, None, None]
+    splits["train"] = RawSplit(blank, splits["train"].labels, splits["train"].names)
+    photographs = write_packed(tmp_path / "data" / "photographs", "photographs", EMOTIONS, splits, {})
+    every = prepare_maskfer(photographs, tmp_path / "data" / "every", unplaced="mean", workers=1)
+    photographs = load_packed(photographs.root)
+    unplaced = {split: int((~photographs.placed(split)).sum()) for split in photographs.splits}
+    assert unplaced["train"] >= 2
+    assert [len(of) for of in every.splits.values()] == [30, 8, 9]
+    kept = prepare_maskfer(photographs, tmp_path / "data" / "kept", unplaced="drop", workers=1)
+    assert [len(of) for of in kept.splits.values()] == [
+        n - k for n, k in zip((30, 8, 9), unplaced.values(), strict=True)
+    ]
+    assert kept.manifest["left_out"] == {"face that could not be placed": sum(unplaced.values())}
+    assert set(kept.splits["train"].names) < set(every.splits["train"].names)
+
+
+def test_the_command(drawn, tmp_path, capsys):
+    given = (f"paths.data={drawn.root.parent}", "dataset=maskfer", "dataset.of=synthetic")
+    assert prepare(composed(*given, name="prepare")) == drawn.root.parent / "maskfer"
+    assert "could not be placed (they wear the mask of the mean shape): train 0" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"dataset.unplaced=some: expected mean or drop"):
+        prepare(composed(*given, "dataset.unplaced=some", name="prepare"))
+    with pytest.raises(UserError, match=r"(?s)No prepared data.*fer_perturb.prepare dataset=fer2013 source="):
+        prepare(composed(f"paths.data={tmp_path}", "dataset=maskfer", name="prepare"))
+
+
+def test_the_contact_sheet_shows_every_class(drawn, tmp_path):
+    figure = contact_sheet(drawn, "train", 16, seed=0)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert set(EMOTIONS) & set(titles) == set(titles) - {""}
+    assert len([title for title in titles if title]) == 16
+    save_figure(figure, tmp_path / "sheet.png")
+    assert np.asarray(Image.open(tmp_path / "sheet.png").convert("L")).std() > 20
+
+
+# as the author released it
+
+
+@pytest.fixture
+def released(drawn, tmp_path):
+    """Drawn faces in the author's forms: `listed` with dataset.csv, `sorted` in folders with classes.txt."""
+    prefixes = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
+    table = []
+    for split, of in drawn.splits.items():
+        for row, label in enumerate(of.labels):
+            name, emotion = f"{prefixes[split]}_{row:05}.jpg", EMOTIONS[label]
+            for folder in (tmp_path / "listed" / "images", tmp_path / "sorted" / emotion):
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(of.images[row]).save(folder / name, quality=95)
+            table.append({"label": int(label), "path": f"images/{name}", "classes": emotion})
+    with (tmp_path / "listed" / "dataset.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["label", "path", "classes"])
+        writer.writeheader()
+        writer.writerows(table)
+    (tmp_path / "sorted" / "classes.txt").write_text("\n".join(EMOTIONS) + "\n")
+    return tmp_path
+
+
+def test_both_released_forms_give_the_same(released, drawn):
+    listed, sorted_ = (
+        prepare_released_maskfer(released / form, released / "packed" / form) for form in ("listed", "sorted")
+    )
+    assert arrays(listed) == arrays(sorted_)
+    assert [len(of) for of in listed.splits.values()] == [30, 8, 9]
+    assert listed.manifest["counts"] == drawn.manifest["counts"]
+    given = (f"paths.data={released / 'data'}", "dataset=maskfer", f"source={released / 'listed'}")
+    assert arrays(load_packed(prepare(composed(*given, name="prepare")))) == arrays(listed)
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda root: (root / "dataset.csv").unlink(), "neither dataset.csv nor classes.txt"),
+        (lambda root: (root / "dataset.csv").write_text("path,label\n"), "has the columns path, label"),
+        (lambda root: replace(root, ",angry", ",puzzled"), "row .*'puzzled' is no known class"),
+        (lambda root: replace(root, "Training_00003", "Training_09999"), "row .*no picture images/Training_09999.jpg"),
+        (lambda root: (root / "images" / "Training_00004.jpg").write_bytes(b"\xff\xd8"), "Training_00004.jpg is"),
+        (lambda root: (root / "dataset.csv").write_text("label,path,classes\n"), "has no rows"),
+        (lambda root: Image.new("L", (40, 48)).save(root / "images" / "Training_00005.jpg"), "40x48 pixels"),
+        (lambda root: shutil.rmtree(root), "does not exist"),
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_read_is_said_and_harms_nothing(released, harm, says):
+    root = released / "packed"
+    before = arrays(prepare_released_maskfer(released / "listed", root))
+    harm(released / "listed")
+    with pytest.raises(UserError, match=says):
+        prepare_released_maskfer(released / "listed", root)
+    assert arrays(load_packed(root)) == before
+
+
+def replace(root, word, other):
+    file = root / "dataset.csv"
+    file.write_text(file.read_text().replace(word, other, 1))
+
+
+def test_landmarks_of_other_images_are_placed_anew(drawn, tmp_path):
+    """A stale folder of landmarks beside photographs does not find its way into their masks."""
+    splits = {name: RawSplit(of.images[:], of.labels, of.names) for name, of in drawn.splits.items()}
+    photographs = write_packed(tmp_path / "data" / "photographs", "photographs", EMOTIONS, splits, {})
+    prepare_maskfer(photographs, tmp_path / "data" / "first", unplaced="mean", workers=1)
+    manifest = photographs.root / "landmarks" / "manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace(photographs.manifest["arrays"]["val/images.npy"]["sha256"], "0" * 64)
+    )
+    train = photographs.root / "landmarks" / "train.npy"
+    write_npy(train, np.load(train) * 0)
+    again = prepare_maskfer(load_packed(photographs.root), tmp_path / "data" / "again", unplaced="mean", workers=1)
+    assert arrays(again) == arrays(load_packed(tmp_path / "data" / "first"))
