@@ -4,11 +4,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
 
 
 def open_data(config: DictConfig) -> PackedData:
-    """Raises UserError, saying which command prepares the data, where they are not there."""
+    """The data, with an occluder where the config names one.
+
+    Raises UserError, saying which command prepares the data or their landmarks, where they are not there.
+    """
+    return _whole(config).occluded(Occluder.from_config(config.dataset))
+
+
+def _whole(config: DictConfig) -> PackedData:
     root = Path(config.paths.data, str(config.dataset.name))
     if config.dataset.kind == "synthetic":
         from fer_perturb.data.prepare_dataset import prepare_synthetic

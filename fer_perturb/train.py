@@ -36,7 +36,7 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     phases = chain.run()
     if not chain.first:
         return None
-    return run, summarise(config, run, phases, data.splits["train"].identities())
+    return run, summarise(config, run, data, phases)
 
 
 def report(finished: list[tuple[Path, dict[str, Any]]]) -> None:

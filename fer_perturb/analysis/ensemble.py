@@ -43,13 +43,13 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
         )
     run = run_directory(config)
     describe_run(config, run)
-    for dataset in (config.dataset.name, *config.test_on):
+    for dataset in (data.name, *config.test_on):
         file = Path("predictions", f"{dataset}.parquet")
         table = mean_predictions([chain.run_directory / file for chain in members.values()])
         with atomic_file(run / file) as temporary:
             pq.write_table(table, temporary, compression="zstd")
     found = {name: summary for name, summary in summaries.items() if summary}
-    return run, summarise_ensemble(config, run, found, data.splits["train"].identities())
+    return run, summarise_ensemble(config, run, data, found)
 
 
 def mean_predictions(paths: Sequence[Path]) -> pa.Table:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
 from fer_perturb.data.clean import has_twin
+from fer_perturb.data.packed import PackedData
 from fer_perturb.files import write_json
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phase_cache import PhaseResult
@@ -20,24 +21,20 @@ from fer_perturb.tasks.run_directory import commit, config_hash
 SUMMARY = "summary.json"
 
 
-def summarise(
-    config: DictConfig, run: Path, phases: dict[str, PhaseResult | None], train_identities: NDArray[np.bytes_]
-) -> dict[str, Any]:
-    """Computes the summary of a finished run from its predictions, and writes it.
-
-    train_identities: (N,) the sha256 of the training images' pixels, which tell the test images with a twin.
-    """
-    name, inference, tta = config.dataset.name, config.scheme.inference, config.recipe.tta
+def summarise(config: DictConfig, run: Path, data: PackedData, phases: dict[str, PhaseResult | None]) -> dict[str, Any]:
+    """Computes the summary of a finished run on `data` from its predictions, and writes it."""
+    name, inference, tta = data.name, config.scheme.inference, config.recipe.tta
+    train_identities = data.splits["train"].identities()  # tell the test images with a twin
     trained = phases["predictor"]
     assert trained is not None
     summary = {
-        **_what(config),
+        **_what(config, name),
         "phases": {
             "attention": _classifier_phase(phases["attention"], name, "original", tta, train_identities),
             "clustering": _clustering_phase(phases["clustering"], trained),
             "predictor": _classifier_phase(trained, name, inference, tta, train_identities),
         },
-        **_scores(config, run, train_identities),
+        **_scores(config, run, name, train_identities),
         "train_seconds": trained.record["seconds"],
         "images_per_second": trained.record["images_per_second"],
     }
@@ -46,14 +43,14 @@ def summarise(
 
 
 def summarise_ensemble(
-    config: DictConfig, run: Path, members: dict[str, dict[str, Any]], train_identities: NDArray[np.bytes_]
+    config: DictConfig, run: Path, data: PackedData, members: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """The same for an ensemble, which has no phases; `members` are its members' summaries by their names."""
     summary = {
-        **_what(config),
+        **_what(config, data.name),
         "phases": {"attention": None, "clustering": None, "predictor": None},
         "members": {name: member["config_hash"] for name, member in members.items()},
-        **_scores(config, run, train_identities),
+        **_scores(config, run, data.name, data.splits["train"].identities()),
         "train_seconds": sum(member["train_seconds"] for member in members.values()),
         "images_per_second": None,
     }
@@ -68,9 +65,9 @@ def finished_summary(chain: Chain) -> dict[str, Any] | None:
     return summary if summary and summary["phases"]["predictor"]["key"] == chain.predictor_key() else None
 
 
-def _what(config: DictConfig) -> dict[str, Any]:
+def _what(config: DictConfig, dataset: str) -> dict[str, Any]:
     return {
-        "dataset": config.dataset.name,
+        "dataset": dataset,
         "model": config.model.backbone,
         "scheme": config.scheme.name,
         "seed": config.seed,
@@ -79,10 +76,10 @@ def _what(config: DictConfig) -> dict[str, Any]:
     }
 
 
-def _scores(config: DictConfig, run: Path, train_identities: NDArray[np.bytes_]) -> dict[str, Any]:
+def _scores(config: DictConfig, run: Path, dataset: str, train_identities: NDArray[np.bytes_]) -> dict[str, Any]:
     """What the run's predictions score, under the scheme's inference and under others."""
     inference, tta = config.scheme.inference, config.recipe.tta
-    path = run / "predictions" / f"{config.dataset.name}.parquet"
+    path = run / "predictions" / f"{dataset}.parquet"
     return {
         "inference": inference,
         "tta": tta,

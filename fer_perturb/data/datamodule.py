@@ -38,6 +38,8 @@ class Batches(Dataset[Batch]):
         }
         if self.split.landmarks is not None:
             batch["landmarks"] = torch.from_numpy(self.split.landmarks[rows])
+            if self.split.occluder:
+                batch["image"] = self.split.occluder(batch["image"], batch["landmarks"])
         return batch
 
 
@@ -48,12 +50,15 @@ class ResidentBatches(Dataset[Batch]):
         self.images = torch.tensor(split.images, device=device).unsqueeze(1)
         self.labels = torch.tensor(split.labels, dtype=torch.int64, device=device)
         self.landmarks = None if split.landmarks is None else torch.tensor(split.landmarks, device=device)
+        self.occluder = split.occluder
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
         index = torch.from_numpy(rows).to(self.images.device, non_blocking=True)
         batch: Batch = {"image": self.images[index], "label": self.labels[index], "index": index}
         if self.landmarks is not None:
             batch["landmarks"] = self.landmarks[index]
+            if self.occluder:
+                batch["image"] = self.occluder(batch["image"], batch["landmarks"])
         return batch
 
 

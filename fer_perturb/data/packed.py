@@ -13,7 +13,7 @@ for byte, whatever form they were read from. The sha256 of the pixels is an imag
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fer_perturb import files
 from fer_perturb.data.emotions import SPLITS
+from fer_perturb.data.occluders import Occluder
 from fer_perturb.errors import UserError
 
 VERSION = 1  # of the format; data of another version is prepared again
@@ -51,13 +52,15 @@ class Split:
     """One split as it lies on disk.
 
     images: (N, H, W) uint8, memory-mapped, read-only. labels: (N,) uint8. landmarks: float (N, 68, 2), x and y in
-    pixels of iBUG's 68 points, memory-mapped; None where the dataset has none that belong to its images.
+    pixels of iBUG's 68 points, memory-mapped; None where the dataset has none that belong to its images. occluder: what
+    hides a part of each face in the batches that are cut from it; the arrays here are whole.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     names: list[str]
     landmarks: NDArray[np.floating[Any]] | None = None
+    occluder: Occluder | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,6 +95,17 @@ class PackedData:
         known = {name: of["sha256"] for name, of in arrays if name.endswith(f"/{LANDMARKS}.npy")}
         placed: dict[str, str] = known or json.loads((self.root / LANDMARKS / MANIFEST).read_text())["arrays"]
         return placed
+
+    def occluded(self, occluder: Occluder | None) -> "PackedData":
+        """The same data with a part of each face hidden, under the name <dataset>+<occluder>@<coverage>.
+
+        Raises UserError where there are no landmarks to tell the parts by.
+        """
+        if occluder is None:
+            return self
+        self.require_landmarks(f"dataset.occluder={'+'.join(occluder.features)}")
+        splits = {name: replace(split, occluder=occluder) for name, split in self.splits.items()}
+        return replace(self, name=f"{self.name}+{occluder.name}", splits=splits)
 
     def placed(self, split: str) -> NDArray[np.bool_]:
         """(N,): which faces of a split the landmarks were found on; the others have the mean shape."""

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from safetensors.torch import load_file, save_file
 
 from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file, link
@@ -312,7 +313,7 @@ class Chain:
         return {
             "version": version,
             "data": _identity(self.data.data),
-            **({"landmarks": self.data.data.landmarks_identity} if self.scheme.attention == "landmarks" else {}),
+            **({"landmarks": self.data.data.landmarks_identity} if self.uses_landmarks else {}),
             "clean": self.config.dataset.clean,
             "model": OmegaConf.to_container(model, resolve=True),
             "recipe": plain["recipe"],
@@ -320,8 +321,15 @@ class Chain:
             "seed": self.seed,
         }
 
+    @property
+    def uses_landmarks(self) -> bool:
+        """Whether the landmarks have a part in training."""
+        return self.scheme.attention == "landmarks" or self.data.data.splits["train"].occluder is not None
+
     def _other_dataset(self, name: str) -> PackedData:
-        data = load_packed(Path(self.config.paths.data, name))
+        base, _, occluder = name.partition("+")
+        data = load_packed(Path(self.config.paths.data, base))
+        data = data.occluded(Occluder.from_name(occluder)) if occluder else data
         require_alike(data, self.data.data, f"test_on={name}")
         return data
 

@@ -1,18 +1,22 @@
 """The chain on data that it was not made for, and tests on data that it was not trained on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from composing import composed, small, small_overrides
+from composing import DRAWING, composed, small, small_overrides
 from safetensors.torch import load_file
 from tiny_dataset import CLASSES, SIZE, TEST, TRAIN, TWINS, VAL, write_tiny
 
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.errors import UserError
+from fer_perturb.evaluate import evaluate
 from fer_perturb.train import train
 
 
@@ -119,3 +123,55 @@ def test_three_classes_of_another_size(overrides: list[str], places: list[str]) 
         assert weights["cluster_map"].unique().tolist() == [0, 1, 2]
         assert np.load(run / "clustering" / "attention.npy").shape == SIZE
         assert torch.isfinite(weights["centres"]).all()
+
+
+def test_trained_and_tested_with_parts_hidden(data_directory: Path, tmp_path: Path) -> None:
+    """A run on occluded faces is a run of its own, and any run can be tested on them."""
+    given = ("scheme=baseline", "recipe.epochs=1")
+    both = "test_on=[synthetic+mouth@1,synthetic+eyes@0.5-blur]"
+    plain, tested = train(small(data_directory, tmp_path, *given, both))
+    assert {path.stem for path in (plain / "predictions").iterdir()} == {
+        "synthetic", "synthetic+mouth@1", "synthetic+eyes@0.5-blur"
+    }  # fmt: skip
+    assert tested["test_on"].keys() == {"synthetic+mouth@1", "synthetic+eyes@0.5-blur"}
+    whole, hidden = (
+        pq.read_table(plain / "predictions" / f"{name}.parquet") for name in ("synthetic", "synthetic+mouth@1")
+    )
+    assert whole["sha256"].equals(hidden["sha256"])  # paired by the picture without its occluder
+    assert not np.allclose(whole["logit_happy"].to_numpy(), hidden["logit_happy"].to_numpy(), atol=1e-3)
+
+    occluded, summary = train(small(data_directory, tmp_path, *given, "dataset.occluder=mouth"))
+    assert occluded.parent == plain.parent
+    assert occluded != plain
+    assert summary["dataset"] == "synthetic+mouth@1"
+    assert [path.stem for path in (occluded / "predictions").iterdir()] == ["synthetic+mouth@1"]
+    half = small(data_directory, tmp_path, *given, "dataset.occluder=[mouth,eyes]", "dataset.coverage=0.5")
+    assert train(half)[1]["dataset"] == "synthetic+mouth+eyes@0.5"
+    keys = {run["phases"]["predictor"]["key"] for run in (tested, summary)}
+    assert len(keys) == 2
+
+    with evaluating(data_directory, f"run={occluded}", "dataset=synthetic", *DRAWING) as file:
+        assert file.name == "synthetic.parquet"
+    with evaluating(
+        data_directory, f"run={plain}", "dataset=synthetic", *DRAWING, "dataset.occluder=mouth", "dataset.coverage=1"
+    ) as file:
+        assert pq.read_table(file).equals(hidden)
+
+
+@contextmanager
+def evaluating(data: Path, *overrides: str) -> Iterator[Path]:
+    given = ("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"paths.data={data}")
+    yield evaluate(composed(*given, *overrides, name="evaluate"))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["dataset.occluder=ears"], "dataset.occluder=ears"),
+        (["dataset.occluder=mouth", "dataset.coverage=1.2"], "dataset.coverage=1.2"),
+        (["test_on=[synthetic+chin@1]"], "chin"),
+    ],
+)
+def test_an_occluder_that_cannot_be_is_said(data_directory: Path, tmp_path: Path, given: list[str], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        train(small(data_directory, tmp_path, *given))

@@ -1,0 +1,217 @@
+"""Facial features hidden on the fly: where they lie by the landmarks, how much of them, and by what."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from fer_perturb.errors import UserError
+
+Polygon = Tensor  # (B, n, 2): x and y in pixels of the corners, in order
+NOISE = 1 << 14  # random numbers that the fill `noise` is cut from
+
+
+@dataclass(frozen=True)
+class Occluder:
+    """Hides `features` (keys of FEATURES) by `fill`, of each the share `coverage` in [0, 1], from its middle on."""
+
+    features: tuple[str, ...]
+    coverage: float
+    fill: str
+
+    @classmethod
+    def from_config(cls, dataset: Any) -> "Occluder | None":
+        """From conf/dataset's occluder, coverage and fill; None where nothing is hidden. UserError names the key."""
+        asked = dataset.get("occluder", "none")
+        features = tuple(str(name) for name in ([asked] if isinstance(asked, str) else asked or ()))
+        coverage, fill = dataset.get("coverage", 1.0), dataset.get("fill", "mean")
+        if features in ((), ("none",)):
+            return None
+        for name in features:
+            if name not in FEATURES:
+                raise UserError(f"dataset.occluder={name}: expected none or some of {', '.join(FEATURES)}.")
+        number = isinstance(coverage, int | float) and not isinstance(coverage, bool)
+        if not (number and 0 <= coverage <= 1):
+            raise UserError(f"dataset.coverage={coverage}: expected a share from 0 to 1.")
+        if fill not in FILLS:
+            raise UserError(f"dataset.fill={fill}: expected one of {', '.join(FILLS)}.")
+        return cls(features, float(coverage), fill)
+
+    @classmethod
+    def from_name(cls, name: str) -> "Occluder | None":
+        """From what follows the first + in a dataset's name, as `name` writes it."""
+        features, _, rest = name.partition("@")
+        coverage, _, fill = rest.partition("-")
+        try:
+            share = float(coverage or 1)
+        except ValueError:
+            raise UserError(
+                f"{name}: {coverage} is no coverage; expected, for example, mouth@0.5 or eyes@1-blur."
+            ) from None
+        return cls.from_config({"occluder": features.split("+"), "coverage": share, "fill": fill or "mean"})
+
+    @property
+    def name(self) -> str:
+        """As in `fer2013+mouth@0.5`; a fill other than mean follows as in `fer2013+mouth+eyes@1-noise`."""
+        return f"{'+'.join(self.features)}@{self.coverage:g}" + ("" if self.fill == "mean" else f"-{self.fill}")
+
+    def __call__(self, images: Tensor, landmarks: Tensor) -> Tensor:
+        """images uint8 (B, 1, H, W) and their landmarks (B, 68, 2) -> uint8 (B, 1, H, W)."""
+        hidden = self.hidden(landmarks, (images.shape[2], images.shape[3])).unsqueeze(1)
+        return torch.where(hidden, FILLS[self.fill](images, hidden), images)
+
+    def hidden(self, landmarks: Tensor, size: tuple[int, int]) -> Tensor:
+        """landmarks (B, 68, 2), size = H, W -> bool (B, H, W): the pixels that are hidden."""
+        points = landmarks.float()
+        found = torch.zeros((len(points), *size), dtype=torch.bool, device=points.device)
+        for feature in self.features:
+            for polygon in FEATURES[feature](points):
+                found |= inside(shrunk(polygon, self.coverage), size)
+        return found
+
+
+def shrunk(polygon: Polygon, coverage: float) -> Polygon:
+    """The polygon with so much of its area, about its middle."""
+    middle = polygon.mean(dim=1, keepdim=True)
+    return middle + math.sqrt(coverage) * (polygon - middle)
+
+
+def inside(polygon: Polygon, size: tuple[int, int]) -> Tensor:
+    """bool (B, H, W): whose middle lies in the polygon, by the parity of the edges to the right of it."""
+    x, y = polygon.unbind(dim=2)
+    rows = torch.arange(size[0], device=x.device, dtype=x.dtype)
+    columns = torch.arange(size[1], device=x.device, dtype=x.dtype)
+    found = torch.zeros((len(x), *size), dtype=torch.bool, device=x.device)
+    for start in range(x.shape[1]):
+        x0, y0, x1, y1 = x[:, start - 1, None], y[:, start - 1, None], x[:, start, None], y[:, start, None]
+        crosses = (y0 > rows) != (y1 > rows)  # (B, H)
+        at = x0 + (rows - y0) * ((x1 - x0) / torch.where(y1 == y0, 1.0, y1 - y0))
+        found ^= crosses[:, :, None] & (columns < at[:, :, None])
+    return found
+
+
+# where the features lie
+
+
+def eye_distance(points: Tensor) -> Tensor:
+    """(B, 1, 1): from the middle of one eye to that of the other."""
+    apart: Tensor = (points[:, 36:42].mean(dim=1) - points[:, 42:48].mean(dim=1)).norm(dim=1)
+    return apart[:, None, None]
+
+
+def padded(points: Tensor, pad: Tensor) -> Polygon:
+    """Corners moved away from their middle by `pad` (B, 1, 1) pixels."""
+    away = points - points.mean(dim=1, keepdim=True)
+    moved: Tensor = points + pad * away / away.norm(dim=2, keepdim=True).clamp(min=1e-6)
+    return moved
+
+
+def mouth(points: Tensor) -> list[Polygon]:
+    return [padded(points[:, 48:60], 0.04 * eye_distance(points))]
+
+
+def nose(points: Tensor) -> list[Polygon]:
+    side = 0.12 * (points[:, 35:36] - points[:, 31:32])
+    top = points[:, 27:28]
+    return [padded(torch.cat([top - side, points[:, 31:36], top + side], dim=1), 0.06 * eye_distance(points))]
+
+
+def eyes(points: Tensor) -> list[Polygon]:
+    """Ellipses, since a closed eye's corners enclose nothing."""
+    return [_ellipse(points[:, of], wide=1.25, high=0.75) for of in (slice(36, 42), slice(42, 48))]
+
+
+def _ellipse(eye: Tensor, *, wide: float, high: float) -> Polygon:
+    middle = eye.mean(dim=1, keepdim=True)
+    along = (eye[:, 3:4] - eye[:, 0:1]) / 2
+    across = torch.stack([-along[..., 1], along[..., 0]], dim=2)
+    turn = torch.arange(12, device=eye.device) * (2 * math.pi / 12)
+    return middle + wide * along * turn.cos()[None, :, None] + high * across * turn.sin()[None, :, None]
+
+
+def brows(points: Tensor) -> list[Polygon]:
+    found = []
+    for of in (slice(17, 22), slice(22, 27)):
+        brow = points[:, of]
+        along = brow[:, -1:] - brow[:, :1]
+        up = torch.stack([along[..., 1], -along[..., 0]], dim=2)
+        up = up / up.norm(dim=2, keepdim=True).clamp(min=1e-6) * 0.1 * eye_distance(points)
+        found.append(padded(torch.cat([brow + up, (brow - up).flip(1)], dim=1), 0.04 * eye_distance(points)))
+    return found
+
+
+def mask(points: Tensor) -> list[Polygon]:
+    """Jaw and chin, up to the bridge of the nose: what a mask covers (drawn_masks.py), without the noise."""
+    down = 0.12 * (points[:, 30:31] - points[:, 27:28])
+    left = 0.5 * points[:, 40:42].mean(dim=1, keepdim=True) + 0.5 * points[:, 31:32] + down
+    right = 0.5 * points[:, 46:48].mean(dim=1, keepdim=True) + 0.5 * points[:, 35:36] + down
+    bridge = 0.6 * points[:, 28:29] + 0.4 * points[:, 29:30]
+    return [torch.cat([points[:, 1:16], right, bridge, left], dim=1)]
+
+
+def lower(points: Tensor) -> list[Polygon]:
+    """The face below a line through the middle of the nose."""
+    return [torch.cat([points[:, 2:15], points[:, 29:30]], dim=1)]
+
+
+def upper(points: Tensor) -> list[Polygon]:
+    """The face above that line, with a forehead as high over the brows as the eyes lie apart."""
+    up = points[:, 27:28] - points[:, 8:9]
+    up = up / up.norm(dim=2, keepdim=True).clamp(min=1e-6) * eye_distance(points)
+    forehead = (
+        points[:, [17, 19, 24, 26]] + up * torch.tensor([0.5, 1.0, 1.0, 0.5], device=points.device)[None, :, None]
+    )
+    return [torch.cat([points[:, [2, 1, 0]], forehead, points[:, [16, 15, 14]], points[:, 29:30]], dim=1)]
+
+
+FEATURES: dict[str, Callable[[Tensor], Sequence[Polygon]]] = {
+    "mask": mask, "mouth": mouth, "nose": nose, "eyes": eyes, "brows": brows, "upper": upper, "lower": lower
+}  # fmt: skip
+
+
+# what they are hidden by: uint8 (B, 1, H, W) images and bool hidden pixels -> uint8 (B, 1, H, W)
+
+
+def mean(images: Tensor, hidden: Tensor) -> Tensor:
+    """The mean grey value of each picture."""
+    return images.float().mean(dim=(2, 3), keepdim=True).round().to(torch.uint8).expand_as(images)
+
+
+def noise(images: Tensor, hidden: Tensor) -> Tensor:
+    """Grey values without order, a function of the picture."""
+    bank = torch.randint(256, (NOISE,), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    bank = bank.to(images.device)
+    pixels = torch.arange(images[0].numel(), device=images.device)
+    start = images.flatten(1).sum(dim=1, dtype=torch.int64)
+    return bank[(start[:, None] + pixels) % NOISE].view_as(images)
+
+
+def blur(images: Tensor, hidden: Tensor) -> Tensor:
+    """The picture out of focus: means over windows of a quarter of its side, twice."""
+    side = max(3, min(images.shape[2:]) // 4 | 1)
+    soft = images.float()
+    for _ in range(2):
+        for window in ((side, 1), (1, side)):
+            soft = avg_pool2d(soft, window, 1, (window[0] // 2, window[1] // 2), count_include_pad=False)
+    return soft.round().to(torch.uint8)
+
+
+def skin(images: Tensor, hidden: Tensor) -> Tensor:
+    """What surrounds the hidden pixels, drawn smoothly inwards (push and pull: Gortler et al. 1996)."""
+    known = (~hidden).float()
+    levels = [(images.float() * known, known)]
+    while min(levels[-1][0].shape[2:]) > 1:
+        weighted, weight = levels[-1]
+        levels.append((avg_pool2d(weighted, 2, ceil_mode=True), avg_pool2d(weight, 2, ceil_mode=True)))
+    filled = levels[-1][0].sum(dim=(2, 3), keepdim=True) / levels[-1][1].sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    for weighted, weight in reversed(levels):
+        coarse = interpolate(filled, size=weighted.shape[2:], mode="bilinear", align_corners=False)
+        filled = weighted + (1 - weight) * coarse
+    return filled.round().clamp(0, 255).to(torch.uint8)
+
+
+FILLS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "noise": noise, "blur": blur, "skin": skin}
