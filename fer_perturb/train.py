@@ -19,10 +19,12 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     from fer_perturb.analysis.ensemble import ensemble
     from fer_perturb.analysis.summary import finished_summary, summarise
     from fer_perturb.open_data import open_data
+    from fer_perturb.report.experiment_tables import check_table
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.budget import within_budget
     from fer_perturb.tasks.chain import Chain
 
+    check_table(config.table)
     data = open_data(config)
     if "members" in config.model:
         return ensemble(config, data)
@@ -40,12 +42,15 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
 
 
 def report(finished: list[tuple[Path, dict[str, Any]]]) -> None:
-    """Prints the table of all runs of this command."""
+    """Prints the table of all runs of this command, and draws what the experiment is for."""
+    from fer_perturb.report.experiment_tables import write_table
     from fer_perturb.report.run_table import print_classes, print_runs
 
     for _, summary in finished:
         print_classes(summary)
     print_runs([summary for _, summary in finished], [run for run, _ in finished])
+    if table := write_table(finished):
+        print(f"\n{table.read_text()}\nWritten to {table}")
 
 
 main = entry_point("train", train, report)

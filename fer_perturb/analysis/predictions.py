@@ -16,10 +16,11 @@ from fer_perturb.tasks.predictions import COMBINED
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """labels: int64 (N,); logits: float32 (N, classes); sha256: (N,) "S64"; classes: their names."""
+    """labels: int64 (N,); logits: float32 (N, classes); names: (N,); sha256: (N,) "S64"; classes: their names."""
 
     labels: Tensor
     logits: Tensor
+    names: NDArray[np.str_]
     sha256: NDArray[np.bytes_]
     classes: tuple[str, ...]
 
@@ -44,6 +45,7 @@ def read_predictions(
     return Predictions(
         labels=torch.from_numpy(table["label"].to_numpy().astype(np.int64)),
         logits=torch.from_numpy(logits),
+        names=np.array(table["name"].to_pylist(), dtype=np.str_),
         sha256=np.array(table["sha256"].to_pylist(), dtype="S64"),
         classes=tuple(name.removeprefix("logit_") for name in columns),
     )

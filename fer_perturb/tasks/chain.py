@@ -84,7 +84,7 @@ class Chain:
         self.cache = Path(config.paths.outputs, ".cache")
         if isinstance(config.test_on, str):
             raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
-        self.others = [self._other_dataset(name) for name in config.test_on]
+        self.others = [self._other_dataset(name) for name in config.test_on if name != data.name]
         for used in (data, *self.others):
             self.scheme.require_landmarks(used)
 

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.files import write_json, write_text
 
-# where a run is written and shown does not change what it finds, and a budget's reference speaks through the epochs
-NOT_CONTENT = {"logger", "paths", "budget_of"}
+# where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
+NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
 PACKAGES = (
     *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "hydra-core", "numpy", "scipy"),

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+
+from fer_perturb.analysis.changes import Judged, change, judged
+from fer_perturb.analysis.predictions import Predictions
+
+
+def predicted(names, labels, answers):
+    logits = torch.nn.functional.one_hot(torch.tensor(answers), 3).float()
+    return Predictions(torch.tensor(labels), logits, np.array(names), np.array([b""] * len(names)), ("a", "b", "c"))
+
+
+def test_relative_change_by_hand():
+    before = judged([predicted(["p", "q", "r", "s"], [0, 0, 0, 1], [0, 0, 0, 2])])
+    after = judged([predicted(["s", "r", "q", "p"], [1, 0, 0, 0], [1, 0, 1, 2])])  # another order
+    found = change(before, after, 0)
+    assert (found.before, found.after) == (1.0, pytest.approx(1 / 3))
+    assert found.relative == pytest.approx(-2 / 3)
+    whole = change(before, after)
+    assert (whole.before, whole.after, whole.relative) == (0.75, 0.5, pytest.approx(-1 / 3))
+
+
+def test_seeds_are_averaged_first():
+    runs = [predicted(["p", "q"], [0, 1], answers) for answers in ([0, 1], [0, 2])]
+    found = judged(runs)
+    assert found.right.tolist() == [1.0, 0.5]
+    with pytest.raises(ValueError, match="same images"):
+        judged([runs[0], predicted(["p", "x"], [0, 1], [0, 1])])
+
+
+def test_only_images_that_both_judged_count():
+    before = judged([predicted(["p", "q", "r"], [0, 0, 0], [0, 0, 1])])
+    after = judged([predicted(["q", "r", "z"], [0, 0, 0], [0, 0, 0])])
+    found = change(before, after, 0)
+    assert (found.before, found.after) == (0.5, 1.0)
+    with pytest.raises(ValueError, match="no image"):
+        change(before, after, 2)
+
+
+def test_nothing_right_before_has_no_relative_change():
+    before = judged([predicted(["p"], [0], [1])])
+    found = change(before, judged([predicted(["p"], [0], [0])]), 0)
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_intervals_hold_what_they_say():
+    """Of 95 % intervals of 200 drawn samples about 95 % hold the true change."""
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        first = random.random(400) < 0.8
+        second = np.where(random.random(400) < 0.6, first, random.random(400) < 0.3)  # paired, right in 0.6
+        names, labels = np.arange(400).astype(str), np.zeros(400, dtype=np.int64)
+        found = change(Judged(names, labels, first.astype(float)), Judged(names, labels, second.astype(float)))
+        held += found.low <= 0.6 / 0.8 - 1 <= found.high
+    assert 180 <= held <= 199
