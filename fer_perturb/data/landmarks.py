@@ -105,25 +105,20 @@ def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]]
             points = np.where(placed[split][:, None], rows[:, :-1], shapes.mean(axis=0)).reshape(-1, 68, 2)
             files.write_npy(temporary / f"{split}.npy", points.astype(np.float16))
             files.write_npy(temporary / f"{split}_unrest.npy", unrest[split])
-        unplaced = {split: _per_class(data, split, ~placed[split]) for split in found}
         arrays = {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for s in found for name in (s, f"{s}_unrest")}
-        content = {"made_by": made_by, "most_unrest": UNREST, "unplaced": unplaced, "arrays": arrays}
+        content = {"made_by": made_by, "most_unrest": UNREST, "arrays": arrays}
         files.write_json(temporary / "manifest.json", content)
-    rich.print(unplaced_table(data, unplaced))
+    rich.print(unplaced_table(load_packed(data.root), "they have the mean shape"))
 
 
-def _per_class(data: PackedData, split: str, chosen: NDArray[np.bool_]) -> dict[str, int]:
-    counts = np.bincount(data.splits[split].labels[chosen], minlength=len(data.classes))
-    return dict(zip(data.classes, counts.tolist(), strict=True))
-
-
-def unplaced_table(data: PackedData, unplaced: dict[str, dict[str, int]]) -> Table:
-    """How many faces of each class could not be placed, of how many."""
-    table = Table(title=f"Faces of {data.name} that could not be placed: they have the mean shape")
+def unplaced_table(data: PackedData, what: str) -> Table:
+    """How many faces of each class could not be placed, of how many, and `what` becomes of them."""
+    table = Table(title=f"Faces of {data.name} that could not be placed: {what}")
     for heading in ("", *data.classes, "all"):
         table.add_column(heading, justify="right")
-    for split, of in unplaced.items():
-        total = data.manifest["counts"][split]
-        cells = [f"{count} of {total['classes'][name]:,}" for name, count in of.items()]
-        table.add_row(split, *cells, f"{sum(of.values())} of {total['total']:,}")
+    for split, rows in data.splits.items():
+        unplaced = rows.labels[~data.placed(split)]
+        lost, every = (np.bincount(labels, minlength=len(data.classes)) for labels in (unplaced, rows.labels))
+        cells = [f"{some} of {count:,}" for some, count in zip((*lost, lost.sum()), (*every, every.sum()), strict=True)]
+        table.add_row(split, *cells)
     return table

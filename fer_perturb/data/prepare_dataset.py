@@ -19,7 +19,7 @@ from fer_perturb.data.audit import audit, audit_table
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
 from fer_perturb.data.fer2013 import read_fer2013
 from fer_perturb.data.folder import checked_size, read_folder
-from fer_perturb.data.landmarks import place_landmarks
+from fer_perturb.data.landmarks import place_landmarks, unplaced_table
 from fer_perturb.data.maskfer import masked_splits
 from fer_perturb.data.packed import PackedData, RawSplit, image_hashes, load_packed, write_packed
 from fer_perturb.data.released_maskfer import read_released
@@ -83,10 +83,10 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
         return standing
     with _progress() as progress:
         splits = masked_splits(data, progress, drop=unplaced == "drop", workers=workers)
-    counts = {split: int((~data.placed(split)).sum()) for split in data.splits}
-    what = "left out" if unplaced == "drop" else "they wear the mask of the mean shape"
-    rich.print(f"Faces that could not be placed ({what}): {', '.join(f'{k} {v:,}' for k, v in counts.items())}")
-    left_out = {"face that could not be placed": sum(counts.values())} if unplaced == "drop" else {}
+    what = "they are left out" if unplaced == "drop" else "they wear the mask of the mean shape"
+    rich.print(unplaced_table(data, what))
+    count = sum(int((~data.placed(split)).sum()) for split in data.splits)
+    left_out = {"face that could not be placed": count} if unplaced == "drop" else {}
     return _pack(root, root.name, data.classes, splits, settings, left_out)
 
 
