@@ -20,7 +20,7 @@ def contact_sheet(config: DictConfig) -> Path:
     return path
 
 
-def report(pictures: list[Path]) -> None:
+def report(pictures: list[Path], config: DictConfig) -> None:
     """Says where the picture lies."""
     for picture in pictures:
         print(f"Drawn: {picture}")

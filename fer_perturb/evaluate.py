@@ -11,7 +11,8 @@ from fer_perturb.errors import UserError
 def evaluate(config: DictConfig) -> Path:
     """Tests what `config` (conf/evaluate.yaml, composed) describes; the file of its predictions."""
     # here, not above, so that --help is fast
-    from fer_perturb.open_data import open_data
+    from fer_perturb.data.occluders import Occluder
+    from fer_perturb.data.packed import load_packed
     from fer_perturb.tasks.chain import require_alike
     from fer_perturb.tasks.fitting import make_trainer
     from fer_perturb.tasks.predictions import predict, write_predictions
@@ -26,7 +27,8 @@ def evaluate(config: DictConfig) -> Path:
         task, views = with_views_of(run, other), f"+views_from@{other.name}"
     data = run.chain.data.data
     if config.get("dataset"):
-        data = open_data(config)
+        prepared = load_packed(Path(config.paths.data, str(config.dataset.name)))  # nothing is drawn in its place
+        data = prepared.occluded(Occluder.from_config(config.dataset))
         require_alike(data, run.chain.data.data, f"dataset={data.name}")
     task.scheme.require_landmarks(data)
     trainer = make_trainer(run.chain.alone, run.chain.recipe, run.directory, None)
@@ -35,7 +37,7 @@ def evaluate(config: DictConfig) -> Path:
     return path
 
 
-def report(files: list[Path]) -> None:
+def report(files: list[Path], config: DictConfig) -> None:
     """Prints what the predictions score on the test split."""
     from fer_perturb.report.run_table import print_predictions
 

@@ -17,7 +17,7 @@ def landmarks(config: DictConfig) -> Path:
     return place_landmarks(open_data(config)).root / LANDMARKS
 
 
-def report(folders: list[Path]) -> None:
+def report(folders: list[Path], config: DictConfig) -> None:
     """Says where the landmarks lie."""
     for folder in folders:
         print(f"Ready: {folder}")

@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.errors import UserError
 
 
 def open_data(config: DictConfig) -> PackedData:
@@ -24,4 +25,14 @@ def _whole(config: DictConfig) -> PackedData:
         drawing = config.dataset.drawing
         counts = {"n_train": drawing.train, "n_val": drawing.val, "n_test": drawing.test}
         return prepare_synthetic(root, seed=drawing.seed, cue=drawing.cue, **counts)
-    return load_packed(root)
+    data = load_packed(root)
+    made = data.manifest["source"]
+    if config.dataset.kind == "maskfer" and "unplaced" in made:  # not as its author released it
+        was, asked = (made["unplaced"], made["of"]["name"]), (config.dataset.unplaced, str(config.dataset.of))
+        if was != asked:
+            raise UserError(
+                f"{root} was made with dataset.unplaced={was[0]} dataset.of={was[1]}, and not with {asked[0]} and "
+                f"{asked[1]}. Prepare it again: python -m fer_perturb.prepare dataset=maskfer "
+                f"dataset.unplaced={asked[0]} dataset.of={asked[1]}"
+            )
+    return data

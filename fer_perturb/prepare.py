@@ -58,7 +58,7 @@ def _classes(given: object) -> list[str]:
     return [str(name) for name in given]
 
 
-def report(roots: list[Path]) -> None:
+def report(roots: list[Path], config: DictConfig) -> None:
     """Says where the packed data lie."""
     for root in roots:
         print(f"Ready: {root}")

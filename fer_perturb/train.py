@@ -23,14 +23,14 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.budget import within_budget
     from fer_perturb.tasks.chain import Chain
+    from fer_perturb.tasks.processes import is_first
 
     check_table(config.table)
     data = open_data(config)
     if "members" in config.model:
-        return ensemble(config, data)
-    config = within_budget(config, data)
-    chain = Chain(config, data, show_phase)
-    run = chain.run_directory
+        return ensemble(config, data) if is_first() else None
+    chain = Chain(within_budget(config, data), data, show_phase)
+    config, run = chain.config, chain.run_directory
     if finished := finished_summary(chain):
         if chain.first:
             print(f"Finished before: {run}")
@@ -38,19 +38,23 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     phases = chain.run()
     if not chain.first:
         return None
-    return run, summarise(config, run, data, phases)
+    return run, summarise(chain, phases)
 
 
-def report(finished: list[tuple[Path, dict[str, Any]]]) -> None:
+def report(finished: list[tuple[Path, dict[str, Any]]], config: DictConfig) -> None:
     """Prints the table of all runs of this command, and draws what the experiment is for."""
-    from fer_perturb.report.experiment_tables import write_table
+    from fer_perturb.report.experiment_tables import write_tables
     from fer_perturb.report.run_table import print_classes, print_runs
 
     for _, summary in finished:
         print_classes(summary)
     print_runs([summary for _, summary in finished], [run for run, _ in finished])
-    if table := write_table(finished):
-        print(f"\n{table.read_text()}\nWritten to {table}")
+    if config.table is not None:
+        tables = write_tables(config.table, finished, Path(config.paths.outputs))
+        for table in tables:
+            print(f"\n{table.read_text()}\nWritten to {table}")
+        if not tables:
+            print(f"These runs alone do not make a {config.table}: it needs all of its experiment's.")
 
 
 main = entry_point("train", train, report)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from composing import composed, small
+from composing import composed, small, small_overrides
 from test_train_command import command
 
 from fer_perturb.data.prepare_dataset import prepare_synthetic
@@ -98,6 +98,37 @@ def test_what_cannot_be_tested_is_said(trained, evaluated, tmp_path):
         with pytest.raises(UserError) as raised:
             evaluated(*given)
         assert says in str(raised.value)
+
+
+def test_nothing_is_drawn_or_overwritten_in_the_place_of_a_run_s_data(trained, evaluated, data_directory):
+    """`dataset=synthetic` composes another drawing than the run's: the data stay, and so do the predictions."""
+    run = trained("scheme=perturb")
+    manifest = data_directory / "synthetic" / "manifest.json"
+    before = manifest.read_bytes(), pq.read_table(run / "predictions" / "synthetic.parquet")
+    file = evaluated(f"run={run}", "dataset=synthetic")
+    assert (manifest.read_bytes(), pq.read_table(file)) == before
+
+
+def test_a_run_s_own_data_must_be_those_it_was_trained_on(data_directory, tmp_path):
+    data = tmp_path / "data"
+    given = [o for o in small_overrides(data, tmp_path / "outputs") if not o.startswith("recipe.epochs")]
+    run, _ = train(composed(*given, "recipe.epochs=1", "scheme=baseline"))
+    prepare_synthetic(data / "synthetic", seed=9, n_train=256, n_val=64, n_test=64)
+    given = ("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"paths.data={data}")
+    with pytest.raises(UserError, match="was trained on other data than those that lie at"):
+        evaluate(composed(*given, f"run={run}", name="evaluate"))
+
+
+def test_a_run_of_before_a_key_was_there(trained, evaluated):
+    run = trained("scheme=baseline", "seed=7")
+    stored = run / "config.yaml"
+    text = stored.read_text()
+    for key in ("  attention_epochs: null\n", "  mixup: 0.0\n"):
+        assert key in text
+        text = text.replace(key, "")
+    stored.write_text(text)
+    before = pq.read_table(run / "predictions" / "synthetic.parquet")
+    assert pq.read_table(evaluated(f"run={run}")).equals(before)
 
 
 def test_the_command_shows_the_scores(trained, data_directory, tmp_path):

@@ -16,7 +16,7 @@ from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file
 from fer_perturb.tasks.budget import within_budget
-from fer_perturb.tasks.chain import Chain, FinishedPhase
+from fer_perturb.tasks.chain import Chain, FinishedPhase, with_canonical_names
 from fer_perturb.tasks.run_directory import describe_run, run_directory
 
 
@@ -41,6 +41,7 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
             f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe "
             f"and seed (expected in {members[missing[0]].run_directory}, for one). Train first:\n{commands}"
         )
+    config = with_canonical_names(config)
     run = run_directory(config)
     describe_run(config, run)
     for dataset in (data.name, *config.test_on):

@@ -21,8 +21,9 @@ from fer_perturb.tasks.run_directory import commit, config_hash
 SUMMARY = "summary.json"
 
 
-def summarise(config: DictConfig, run: Path, data: PackedData, phases: dict[str, PhaseResult | None]) -> dict[str, Any]:
-    """Computes the summary of a finished run on `data` from its predictions, and writes it."""
+def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, Any]:
+    """Computes the summary of a finished run from its predictions, and writes it."""
+    config, run, data = chain.config, chain.run_directory, chain.data.data
     name, inference, tta = data.name, config.scheme.inference, config.recipe.tta
     train_identities = data.splits["train"].identities()  # tell the test images with a twin
     trained = phases["predictor"]
@@ -35,6 +36,7 @@ def summarise(config: DictConfig, run: Path, data: PackedData, phases: dict[str,
             "predictor": _classifier_phase(trained, name, inference, tta, train_identities),
         },
         **_scores(config, run, name, train_identities),
+        "tested_on": chain.tested_on(),
         "train_seconds": trained.record["seconds"],
         "images_per_second": trained.record["images_per_second"],
     }
@@ -62,7 +64,9 @@ def finished_summary(chain: Chain) -> dict[str, Any] | None:
     """What `summarise` wrote for this very chain; None if it has not finished, or with other data or older code."""
     file = chain.run_directory / SUMMARY
     summary: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
-    return summary if summary and summary["phases"]["predictor"]["key"] == chain.predictor_key() else None
+    if not summary or summary["phases"]["predictor"]["key"] != chain.predictor_key():
+        return None
+    return summary if summary["tested_on"] == chain.tested_on() else None
 
 
 def _what(config: DictConfig, dataset: str) -> dict[str, Any]:

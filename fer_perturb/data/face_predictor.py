@@ -15,14 +15,13 @@ from PIL import Image
 
 from fer_perturb.errors import UserError
 
-VERSION = 1  # raise it when the same image would get other landmarks
 UPSCALING = 4  # small images are enlarged before the predictor sees them
 SHIFT = 0.052  # how far the box is moved and resized, share of the frame's side
 # left, top, right, bottom, in multiples of SHIFT: the frame, moved along its diagonals, and larger and smaller
 BOXES = ((0, 0, 0, 0), (-1, -1, -1, -1), (1, 1, 1, 1), (-1, 1, -1, 1), (1, -1, 1, -1), (-1, -1, 1, 1), (1, 1, -1, -1))
 EYES = (slice(36, 42), slice(42, 48))
 MODEL = "shape_predictor_68_face_landmarks.dat"
-INSTALL = "Install what it takes with: python -m pip install 'fer_perturb[maskfer]'"
+INSTALL = "Install what it takes with: python -m pip install '.[maskfer]' (in a checkout: make setup)"
 
 
 def place(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:

@@ -1,6 +1,6 @@
 """Landmarks of a prepared dataset, stored beside its images: data/<dataset>/landmarks.
 
-    manifest.json        which images they belong to, what made them, and how many faces could not be placed
+    manifest.json        which images they belong to, and the sha256 of each array
     <split>.npy          (N, 68, 2) float16, x and y in pixels, in the order of the split's images
     <split>_unrest.npy   (N,) float16: how far the points move when the face's box does (see face_predictor.py)
 
@@ -24,10 +24,9 @@ from tqdm import tqdm
 
 from fer_perturb import files
 from fer_perturb.data import face_predictor
-from fer_perturb.data.packed import LANDMARKS, PackedData, image_hashes, load_packed
+from fer_perturb.data.packed import LANDMARKS, MANIFEST, UNREST, PackedData, landmarks_made_by, load_packed
 from fer_perturb.errors import UserError
 
-UNREST = 0.2  # the most, in multiples of the distance between the eyes; a face above it is not placed
 CHUNK = 512  # images; what is finished is not done again
 
 Job = tuple[Path, slice, Path]  # a split's images, the rows of a chunk, and where their points and unrest go
@@ -39,15 +38,14 @@ def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedDa
     What stands there for these very images, made by this version, is left as it is; what an interrupted call has
     finished is not done again. Raises UserError where dlib is not installed, or no face could be placed.
     """
-    folder, made_by = data.root / LANDMARKS, {"version": face_predictor.VERSION, "images": image_hashes(data.manifest)}
+    folder, made_by = data.root / LANDMARKS, landmarks_made_by(data.manifest)
     partial = data.root.parent / f".{data.root.name}-{LANDMARKS}{files.PARTIAL}"
     with FileLock(partial.with_suffix(".lock")):
-        noted = folder / "manifest.json"
-        if noted.is_file() and json.loads(noted.read_text())["made_by"] == made_by:
+        if data.landmarks_identity and _unharmed(folder):
             rich.print(f"{folder} was already made from these images.")
             return load_packed(data.root)
         face_predictor.predictor()  # its errors come before any work
-        _begin(partial, made_by)
+        _begin(partial, {**made_by, "chunk": CHUNK})
         jobs: dict[str, list[Job]] = {
             split: [
                 (data.root / split / "images.npy", slice(start, start + CHUNK), partial / f"{split}-{start:07}.npy")
@@ -55,11 +53,16 @@ def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedDa
             ]
             for split, rows in data.splits.items()
         }
-        _work([job for of in jobs.values() for job in of], workers or os.cpu_count() or 1)
+        _work([job for of in jobs.values() for job in of], workers or cores())
         found = {split: np.concatenate([np.load(target) for _, _, target in of]) for split, of in jobs.items()}
         _write(data, folder, found, made_by)
         shutil.rmtree(partial)
     return load_packed(data.root)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def place_chunk(job: Job) -> None:
@@ -68,6 +71,11 @@ def place_chunk(job: Job) -> None:
     chunk = np.load(images, mmap_mode="r", allow_pickle=False)[rows]
     placed = [face_predictor.place(np.ascontiguousarray(image)) for image in chunk]
     files.write_npy(target, np.array([[*points.flat, unrest] for points, unrest in placed], dtype=np.float32))
+
+
+def _unharmed(folder: Path) -> bool:
+    arrays = json.loads((folder / MANIFEST).read_text())["arrays"].items()
+    return all((folder / name).is_file() and files.sha256(folder / name) == noted for name, noted in arrays)
 
 
 def _begin(partial: Path, made_by: dict[str, Any]) -> None:
@@ -89,9 +97,13 @@ def _work(jobs: list[Job], workers: int) -> None:
             return
         # not by forking: other libraries' threads may be at work in this process
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for done in as_completed([pool.submit(place_chunk, job) for job in left]):
-                done.result()
-                bar.update()
+            try:
+                for done in as_completed([pool.submit(place_chunk, job) for job in left]):
+                    done.result()
+                    bar.update()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # else an interrupt would wait for all that is left
+                raise
 
 
 def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]], made_by: dict[str, Any]) -> None:
@@ -106,8 +118,8 @@ def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]]
             files.write_npy(temporary / f"{split}.npy", points.astype(np.float16))
             files.write_npy(temporary / f"{split}_unrest.npy", unrest[split])
         arrays = {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for s in found for name in (s, f"{s}_unrest")}
-        content = {"made_by": made_by, "most_unrest": UNREST, "arrays": arrays}
-        files.write_json(temporary / "manifest.json", content)
+        content = {"made_by": made_by, "arrays": arrays}
+        files.write_json(temporary / MANIFEST, content)
     rich.print(unplaced_table(load_packed(data.root), "they have the mean shape"))
 
 

@@ -1,6 +1,5 @@
 """MaskFer: the same faces wearing masks, drawn on a prepared dataset by its landmarks."""
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from fer_perturb.data.drawn_masks import draw_mask
-from fer_perturb.data.packed import LANDMARKS, PackedData, RawSplit, Split
+from fer_perturb.data.landmarks import cores
+from fer_perturb.data.packed import LANDMARKS, UNMASKED, PackedData, RawSplit, Split
 
 CHUNK = 512  # images at a time
 
@@ -34,7 +34,7 @@ def masked_splits(
     task = progress.add_task("Drawing masks", total=sum(map(len, kept.values())))
     splits = {}
     # not by forking: other libraries' threads may be at work in this process
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers or cores(), mp_context=get_context("spawn")) as pool:
         for split, of in data.splits.items():
             rows, identities = kept[split], of.identities()[kept[split]]
             drawn = []
@@ -46,7 +46,7 @@ def masked_splits(
                 images=np.concatenate(drawn) if drawn else of.images[:0],
                 labels=of.labels[rows],
                 names=[of.names[row] for row in rows],
-                extras={LANDMARKS: np.asarray(of.landmarks[rows]), "unmasked": identities},
+                extras={LANDMARKS: np.asarray(of.landmarks[rows]), UNMASKED: identities},
             )
     return splits
 

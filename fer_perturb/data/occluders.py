@@ -12,65 +12,90 @@ from torch.nn.functional import avg_pool2d, interpolate
 from fer_perturb.errors import UserError
 
 Polygon = Tensor  # (B, n, 2): x and y in pixels of the corners, in order
+VERSION = 1  # raise it when the same parts would be hidden otherwise: results of older versions are not used again
 NOISE = 1 << 14  # random numbers that the fill `noise` is cut from
 
 
 @dataclass(frozen=True)
-class Occluder:
-    """Hides `features` (keys of FEATURES) by `fill`, of each the share `coverage` in [0, 1], from its middle on."""
+class Part:
+    """One hidden feature (a key of FEATURES): the share `coverage` of it in [0, 1], from its middle on, by `fill`."""
 
-    features: tuple[str, ...]
+    feature: str
     coverage: float
     fill: str
+
+    @property
+    def name(self) -> str:
+        """As in mouth@0.5; a fill other than mean follows, as in mouth@0.5-noise."""
+        share = f"{self.coverage:.6f}".rstrip("0").rstrip(".")
+        return f"{self.feature}@{share}" + ("" if self.fill == "mean" else f"-{self.fill}")
+
+    @classmethod
+    def from_name(cls, name: str, coverage: Any = 1.0, fill: Any = "mean") -> "Part":
+        """feature[@coverage][-fill]; what the name leaves open is given. UserError where it cannot be."""
+        feature, _, rest = name.partition("@")
+        if "-" in (rest or feature):
+            (rest, fill) = (rest or feature).split("-", 1)
+            feature, rest = (feature, rest) if "@" in name else (rest, "")
+        if feature not in FEATURES:
+            raise UserError(f"dataset.occluder={name}: expected none or some of {', '.join(FEATURES)}.")
+        try:
+            share = float(rest) if rest else coverage
+        except ValueError:
+            raise UserError(f"dataset.occluder={name}: {rest} is no coverage; expected a share, mouth@0.5.") from None
+        number = isinstance(share, int | float) and not isinstance(share, bool)
+        if not (number and 0 <= share <= 1):
+            raise UserError(f"dataset.coverage={share} (of {feature}): expected a share from 0 to 1.")
+        if fill not in FILLS:
+            raise UserError(f"dataset.fill={fill}: expected one of {', '.join(FILLS)}.")
+        return cls(feature, round(float(share), 6), fill)
+
+
+@dataclass(frozen=True)
+class Occluder:
+    """Hides some parts of each face."""
+
+    parts: tuple[Part, ...]
 
     @classmethod
     def from_config(cls, dataset: Any) -> "Occluder | None":
         """From conf/dataset's occluder, coverage and fill; None where nothing is hidden. UserError names the key."""
         asked = dataset.get("occluder", "none")
-        features = tuple(str(name) for name in ([asked] if isinstance(asked, str) else asked or ()))
-        coverage, fill = dataset.get("coverage", 1.0), dataset.get("fill", "mean")
-        if features in ((), ("none",)):
+        names = [str(name) for name in ([asked] if isinstance(asked, str) else asked or ())]
+        given = (dataset.get("coverage", 1.0), dataset.get("fill", "mean"))
+        Part.from_name("mouth", *given)  # they are checked also where nothing is hidden
+        if names in ([], ["none"]):
             return None
-        for name in features:
-            if name not in FEATURES:
-                raise UserError(f"dataset.occluder={name}: expected none or some of {', '.join(FEATURES)}.")
-        number = isinstance(coverage, int | float) and not isinstance(coverage, bool)
-        if not (number and 0 <= coverage <= 1):
-            raise UserError(f"dataset.coverage={coverage}: expected a share from 0 to 1.")
-        if fill not in FILLS:
-            raise UserError(f"dataset.fill={fill}: expected one of {', '.join(FILLS)}.")
-        return cls(features, float(coverage), fill)
+        return cls(tuple(Part.from_name(name, *given) for name in names))
 
     @classmethod
     def from_name(cls, name: str) -> "Occluder | None":
         """From what follows the first + in a dataset's name, as `name` writes it."""
-        features, _, rest = name.partition("@")
-        coverage, _, fill = rest.partition("-")
-        try:
-            share = float(coverage or 1)
-        except ValueError:
-            raise UserError(
-                f"{name}: {coverage} is no coverage; expected, for example, mouth@0.5 or eyes@1-blur."
-            ) from None
-        return cls.from_config({"occluder": features.split("+"), "coverage": share, "fill": fill or "mean"})
+        return cls.from_config({"occluder": name.split("+")})
+
+    @property
+    def version(self) -> int:
+        """Changes when the same name hides something else."""
+        return VERSION
 
     @property
     def name(self) -> str:
-        """As in `fer2013+mouth@0.5`; a fill other than mean follows as in `fer2013+mouth+eyes@1-noise`."""
-        return f"{'+'.join(self.features)}@{self.coverage:g}" + ("" if self.fill == "mean" else f"-{self.fill}")
+        """As in `fer2013+mouth@0.5` or `fer2013+mouth@0.5+eyes@1-noise`, what follows the first +."""
+        return "+".join(part.name for part in self.parts)
 
     def __call__(self, images: Tensor, landmarks: Tensor) -> Tensor:
         """images uint8 (B, 1, H, W) and their landmarks (B, 68, 2) -> uint8 (B, 1, H, W)."""
-        hidden = self.hidden(landmarks, (images.shape[2], images.shape[3])).unsqueeze(1)
-        return torch.where(hidden, FILLS[self.fill](images, hidden), images)
+        shown = images
+        for part, hidden in zip(self.parts, self.hidden(landmarks, (images.shape[2], images.shape[3])), strict=True):
+            shown = torch.where(hidden.unsqueeze(1), FILLS[part.fill](images, hidden.unsqueeze(1)), shown)
+        return shown
 
-    def hidden(self, landmarks: Tensor, size: tuple[int, int]) -> Tensor:
-        """landmarks (B, 68, 2), size = H, W -> bool (B, H, W): the pixels that are hidden."""
-        points = landmarks.float()
-        found = torch.zeros((len(points), *size), dtype=torch.bool, device=points.device)
-        for feature in self.features:
-            for polygon in FEATURES[feature](points):
-                found |= inside(shrunk(polygon, self.coverage), size)
+    def hidden(self, landmarks: Tensor, size: tuple[int, int]) -> list[Tensor]:
+        """landmarks (B, 68, 2), size = H, W -> for each part bool (B, H, W): the pixels that are hidden."""
+        points, found = landmarks.float(), []
+        for part in self.parts:
+            polygons = [inside(shrunk(polygon, part.coverage), size) for polygon in FEATURES[part.feature](points)]
+            found.append(torch.stack(polygons).any(dim=0))
         return found
 
 

@@ -12,22 +12,28 @@ for byte, whatever form they were read from. The sha256 of the pixels is an imag
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_perturb import files
 from fer_perturb.data.emotions import SPLITS
-from fer_perturb.data.occluders import Occluder
 from fer_perturb.errors import UserError
+
+if TYPE_CHECKING:  # it imports torch, which reading and packing do without
+    from fer_perturb.data.occluders import Occluder
 
 VERSION = 1  # of the format; data of another version is prepared again
 MANIFEST = "manifest.json"
 LANDMARKS = "landmarks"  # the extra array of known ones, or the folder of those placed later (landmarks.py)
+LANDMARKS_VERSION = 1  # raise it when the same images would get other landmarks
+UNREST = 0.2  # the most that a face's landmarks may move (face_predictor.py); a face above it is not placed
+UNMASKED = "unmasked"  # the extra array that says which picture each of MaskFer's was
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,21 +59,26 @@ class Split:
 
     images: (N, H, W) uint8, memory-mapped, read-only. labels: (N,) uint8. landmarks: float (N, 68, 2), x and y in
     pixels of iBUG's 68 points, memory-mapped; None where the dataset has none that belong to its images. occluder: what
-    hides a part of each face in the batches that are cut from it; the arrays here are whole.
+    hides a part of each face in the batches that are cut from it; the arrays here are whole. unmasked: of MaskFer, (N,)
+    "S64", the identities of the pictures that its masks were drawn on.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     names: list[str]
     landmarks: NDArray[np.floating[Any]] | None = None
-    occluder: Occluder | None = None
+    occluder: "Occluder | None" = None
+    unmasked: NDArray[np.bytes_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def identities(self) -> NDArray[np.bytes_]:
-        """(N,) of 64 hex digits ("S64"): the sha256 of each image's pixels; reads every image once."""
-        return image_identities(self.images)
+        """(N,) of 64 hex digits ("S64"): the sha256 of each image's pixels, of MaskFer's before they were masked.
+
+        Reads every image once.
+        """
+        return image_identities(self.images) if self.unmasked is None else self.unmasked
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +90,7 @@ class PackedData:
     classes: tuple[str, ...]
     splits: dict[str, Split]
     manifest: dict[str, Any]
+    occluded_by: dict[str, Any] = field(default_factory=dict)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -96,31 +108,44 @@ class PackedData:
         placed: dict[str, str] = known or json.loads((self.root / LANDMARKS / MANIFEST).read_text())["arrays"]
         return placed
 
-    def occluded(self, occluder: Occluder | None) -> "PackedData":
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the data are, wherever they lie and whatever form they came in."""
+        names = "\n".join(name for split in self.splits.values() for name in split.names)
+        own = {
+            "name": self.name,
+            "classes": list(self.classes),
+            "arrays": {name: array["sha256"] for name, array in self.manifest["arrays"].items()},
+            "names": hashlib.sha256(names.encode()).hexdigest(),
+        }
+        return own | self.occluded_by
+
+    def occluded(self, occluder: "Occluder | None") -> "PackedData":
         """The same data with a part of each face hidden, under the name <dataset>+<occluder>@<coverage>.
 
         Raises UserError where there are no landmarks to tell the parts by.
         """
         if occluder is None:
             return self
-        self.require_landmarks(f"dataset.occluder={'+'.join(occluder.features)}")
+        self.require_landmarks(f"The occluder {occluder.name}")
         splits = {name: replace(split, occluder=occluder) for name, split in self.splits.items()}
-        return replace(self, name=f"{self.name}+{occluder.name}", splits=splits)
+        by = {"occluder": [occluder.name, occluder.version], "landmarks": self.landmarks_identity}
+        return replace(self, name=f"{self.name}+{occluder.name}", splits=splits, occluded_by=by)
 
     def placed(self, split: str) -> NDArray[np.bool_]:
         """(N,): which faces of a split the landmarks were found on; the others have the mean shape."""
         unrest = self.root / LANDMARKS / f"{split}_unrest.npy"
         if f"{split}/{LANDMARKS}.npy" in self.manifest["arrays"] or not unrest.is_file():
             return np.ones(len(self.splits[split]), dtype=np.bool_)
-        most = json.loads((self.root / LANDMARKS / MANIFEST).read_text())["most_unrest"]
-        found: NDArray[np.bool_] = np.load(unrest, allow_pickle=False) <= np.float16(most)
+        found: NDArray[np.bool_] = np.load(unrest, allow_pickle=False) <= np.float16(UNREST)
         return found
 
     def require_landmarks(self, asked: str) -> None:
         """UserError, beginning with who `asked`, where there are no landmarks, or only those of other images."""
         if any(split.landmarks is None for split in self.splits.values()):
             stale = (self.root / LANDMARKS).exists()
-            what = "those in it belong to other images (the hash differs)" if stale else f"{self.root} has none"
+            stale_ones = f"those in {self.root / LANDMARKS} are damaged, or of other images (the hash differs)"
+            what = stale_ones if stale else f"{self.root} has none"
             raise UserError(
                 f"{asked} needs landmarks, and {what}. Place them with: python -m fer_perturb.landmarks "
                 f"{_arguments(self.root).split(' source')[0].split(' classes')[0]}"
@@ -192,6 +217,8 @@ def write_packed(
             names = "".join(f"{raw.names[row]}\n" for row in order)
             files.write_text(folder / split / "names.txt", names)
         files.write_json(folder / MANIFEST, manifest)
+        if _made_for(root / LANDMARKS, manifest):
+            shutil.copytree(root / LANDMARKS, folder / LANDMARKS)
     return load_packed(root)
 
 
@@ -240,18 +267,37 @@ def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
     for what, count in (("images.npy", len(images)), ("labels.npy", len(labels)), ("names.txt", len(names))):
         if count != total:
             raise ValueError(f"{split}/{what} has {count} rows, expected {total} by {MANIFEST}")
-    return Split(images=images, labels=labels, names=names, landmarks=_landmarks(root, split, manifest))
+    unmasked = _mapped(root / split / f"{UNMASKED}.npy") if f"{split}/{UNMASKED}.npy" in manifest["arrays"] else None
+    landmarks = _landmarks(root, split, manifest, total)
+    return Split(images=images, labels=labels, names=names, landmarks=landmarks, unmasked=unmasked)
 
 
-def _landmarks(root: Path, split: str, manifest: dict[str, Any]) -> NDArray[np.floating[Any]] | None:
-    """Known ones, or those that were placed on these very images; not those of others."""
+def landmarks_made_by(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the landmarks that are placed on a dataset's images."""
+    return {"version": LANDMARKS_VERSION, "most_unrest": UNREST, "images": image_hashes(manifest)}
+
+
+def _made_for(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the landmarks in `folder` were placed on these images."""
+    try:
+        made_by: Any = json.loads((folder / MANIFEST).read_text())["made_by"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(made_by == landmarks_made_by(manifest))
+
+
+def _landmarks(root: Path, split: str, manifest: dict[str, Any], count: int) -> NDArray[np.floating[Any]] | None:
+    """Known ones, or those that were placed on these very images, whole; not those of others."""
     known = f"{split}/{LANDMARKS}.npy"
     if known in manifest["arrays"]:
         return _mapped(root / known)
-    placed = root / LANDMARKS / MANIFEST
-    if not placed.is_file() or json.loads(placed.read_text())["made_by"]["images"] != image_hashes(manifest):
+    if not _made_for(root / LANDMARKS, manifest):
         return None
-    return _mapped(root / LANDMARKS / f"{split}.npy")
+    try:
+        points = _mapped(root / LANDMARKS / f"{split}.npy")
+    except (OSError, ValueError, EOFError):
+        return None
+    return points if points.shape == (count, 68, 2) else None
 
 
 def _mapped(path: Path) -> NDArray[Any]:
@@ -285,8 +331,8 @@ def _check(splits: Mapping[str, RawSplit], classes: Sequence[str]) -> None:
 
 
 def _arguments(root: Path) -> str:
-    if root.name == "synthetic":
-        return "dataset=synthetic"
+    if root.name in ("synthetic", "planted"):
+        return f"dataset={root.name}"
     if root.name == "fer2013":
         return "dataset=fer2013 source=PATH"
     if root.name == "maskfer":

@@ -7,6 +7,7 @@ training must help: the positive control of the scheme and of its controls (docs
 import numpy as np
 from numpy.typing import NDArray
 
+VERSION = 1  # raise it when the same faces would get another cue
 BARS = 3  # one bit of the code each, so for up to 8 classes
 # of a bar; of the upper left corner of the first: off the middle, where borders between clusters run; in pixels
 WIDTH, THICKNESS, LEFT, TOP = 10, 2, 6, 7

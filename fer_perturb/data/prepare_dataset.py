@@ -21,7 +21,7 @@ from fer_perturb.data.fer2013 import read_fer2013
 from fer_perturb.data.folder import checked_size, read_folder
 from fer_perturb.data.landmarks import place_landmarks, unplaced_table
 from fer_perturb.data.maskfer import masked_splits
-from fer_perturb.data.packed import PackedData, RawSplit, image_hashes, load_packed, write_packed
+from fer_perturb.data.packed import LANDMARKS, PackedData, RawSplit, load_packed, write_packed
 from fer_perturb.data.released_maskfer import read_released
 from fer_perturb.errors import UserError
 
@@ -66,14 +66,17 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
     """
     if unplaced not in ("mean", "drop"):
         raise UserError(f"dataset.unplaced={unplaced}: expected mean or drop.")
+    if root.resolve() == data.root.resolve() or data.splits["train"].unmasked is not None:
+        raise UserError(
+            f"MaskFer of {data.root} into {root}: expected the unmasked faces in dataset.of, and another dataset.name."
+        )
     _bring_back(root)
-    if not data.landmarks_identity:
+    if f"train/{LANDMARKS}.npy" not in data.manifest["arrays"]:  # photographs; drawn faces know theirs
         data = place_landmarks(data, workers=workers)
     settings: dict[str, Any] = {
         "form": "drawn masks",
         "prepared_by": [VERSION, drawn_masks.VERSION],
-        "of": data.name,
-        "images": image_hashes(data.manifest),
+        "of": data.identity,
         "landmarks": data.landmarks_identity,
         "unplaced": unplaced,
     }
@@ -106,7 +109,8 @@ def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test
     before label noise) and `regions` (see `drawn_regions`). Images are named face<number>. A share `cue` of the
     training images carries a bar code of its label (see planted_cue.py), and none of val and test does.
     """
-    from fer_perturb.data.planted_cue import plant_cue  # the other datasets do not need them
+    from fer_perturb.data.planted_cue import VERSION as CUE_VERSION  # the other datasets do not need them
+    from fer_perturb.data.planted_cue import plant_cue
     from fer_perturb.data.synthetic import draw_faces
 
     counts = dict(zip(SPLITS, (n_train, n_val, n_test), strict=True))
@@ -114,7 +118,8 @@ def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test
         raise UserError(f"dataset.drawing has {counts}. Expected at least one image in each split.")
     if not 0 <= cue <= 1:
         raise UserError(f"dataset.drawing.cue={cue}: expected a share from 0 to 1.")
-    settings = {"form": "drawn", "prepared_by": VERSION, "seed": seed, "counts": counts, "cue": cue}
+    drawn_by = [VERSION, CUE_VERSION] if cue else VERSION
+    settings = {"form": "drawn", "prepared_by": drawn_by, "seed": seed, "counts": counts, "cue": cue}
     with _alone(root):  # two jobs of a sweep may both come first
         standing = _standing(root, settings)
         if standing is not None:

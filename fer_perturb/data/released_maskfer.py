@@ -78,6 +78,7 @@ def _by_csv(source: Path) -> list[tuple[Path, int]]:
     if not set(COLUMNS) <= set(names):
         raise UserError(f"{file} has the columns {', '.join(names) or 'none'}. Expected {', '.join(COLUMNS)}.")
     reader.fieldnames = names
+    anywhere = {path.name: path for path in source.rglob("*") if PICTURE.fullmatch(path.name)}
     listed = []
     for number, row in enumerate(reader, start=1):
         where = f"{file}, row {number}"
@@ -85,7 +86,7 @@ def _by_csv(source: Path) -> list[tuple[Path, int]]:
             raise UserError(f"{where}: expected {', '.join(COLUMNS)}.")
         path = source / row["path"].strip().replace("\\", "/")
         if not path.is_file():  # a path of the author's machine: the picture lies in the folder all the same
-            path = source / path.name
+            path = anywhere.get(path.name, path)
         if not path.is_file():
             raise UserError(f"{where}: there is no picture {row['path']} in {source}.")
         listed.append((path, _label(row["classes"], where)))
@@ -99,7 +100,11 @@ def _by_folders(source: Path) -> list[tuple[Path, int]]:
     if not file.is_file():
         there = ", ".join(sorted(path.name for path in source.iterdir())[:10]) or "nothing"
         raise UserError(f"{source} has neither dataset.csv nor classes.txt (it has {there}). Expected {FORM}.")
-    for number, line in enumerate(file.read_text(encoding="utf-8").split(), start=1):
+    try:
+        words = file.read_text(encoding="utf-8-sig").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {error}.") from error
+    for number, line in enumerate(words, start=1):
         if not line.strip(",:").isdigit():
             _label(line.strip(",:"), f"{file}, word {number}")
     pictures = sorted(path for path in source.rglob("*") if PICTURE.fullmatch(path.name))

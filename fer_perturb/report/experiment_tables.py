@@ -1,5 +1,6 @@
 """The table that an experiment is for, from its runs' predictions: Markdown, and a figure where it helps."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,19 +35,44 @@ def check_table(name: str | None) -> None:
         raise UserError(f"table={name}: expected null or one of {', '.join(TABLES)}.")
 
 
-def write_table(runs: Sequence[Run]) -> Path | None:
-    """Writes the table that the runs' configs name into tables/ beside them; where it lies, None if they name none."""
-    config: Any = OmegaConf.load(runs[0][0] / "config.yaml")
-    name = config.get("table")
-    if name is None:
-        return None
-    lines, figure = TABLES[name](runs)
-    path = Path(config.paths.outputs, "tables", f"{name}.md")
-    if figure:
-        save_figure(figure, path.with_suffix(".png"))
-        lines += ["", f"![{name}]({name}.png)"]
-    write_text(path, "\n".join(lines) + "\n")
-    return path
+def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
+    """Writes the table `name` of the runs into `outputs`/tables, one for each setting; where they lie.
+
+    Runs are put together where nothing but the seed, the scheme and the dataset differs. Of a setting whose runs do not
+    make a table none is written, and one that stands there is left as it is.
+    """
+    written = []
+    for title, of in settings(runs).items():
+        lines, figure = TABLES[name](of)
+        if not lines:
+            continue
+        path = outputs / "tables" / f"{name}-{title}.md"
+        if figure:
+            save_figure(figure, path.with_suffix(".png"))
+            lines += ["", f"![{name}]({path.stem}.png)"]
+        write_text(path, "\n".join(lines) + "\n")
+        written.append(path)
+    return written
+
+
+def settings(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs by what they share, under a name for it: <data>-<model>-<recipe>, numbered where that is not all."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        config: Any = OmegaConf.to_container(OmegaConf.load(run[0] / "config.yaml"))
+        base = config["dataset"]["name"].replace("maskfer", "fer2013")  # twins, which table1 lays side by side
+        if config["budget"] != "epochs":
+            del config["recipe"]["epochs"]  # they follow from the scheme
+        shared = json.dumps([base, config["model"], config["recipe"], config["budget"]], sort_keys=True)
+        groups.setdefault(shared, []).append(run)
+    named: dict[str, list[Run]] = {}
+    for of in groups.values():
+        recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe.name
+        name = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe}"
+        while name in named:
+            name += "-other"
+        named[name] = of
+    return named
 
 
 def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
@@ -54,7 +80,7 @@ def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
     lines: list[str] = []
     for scheme in _each(runs, "scheme"):
         of = [run for run in runs if run[1]["scheme"] == scheme]
-        trained = {data: [run for run in of if run[1]["dataset"] == data] for data in ("fer2013", "maskfer")}
+        trained = {data: _of(of, data) for data in ("fer2013", "maskfer")}
         if not all(trained.values()):
             continue
         cell = {(data, on): _judged(trained[data], on) for data in trained for on in trained}
@@ -66,72 +92,91 @@ def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
         }
         lines += [f"Change of the accuracy under `{scheme}`, against trained and tested on FER2013{_seeds(of)}:", ""]
         lines += ["| | FER2013, % | " + " | ".join(columns) + " | the paper's Table 1 |", "|---|---|---|---|---|---|"]
-        for row in next(iter(columns.values())):
+        first = next(iter(columns.values()))
+        for row in first:
             paper = "{:+d} to {:+d} %".format(*PAPER[row]) if row in PAPER else ""
-            before = next(iter(columns.values()))[row].before
             cells = " | ".join(_shown(changes[row]) for changes in columns.values())
-            lines.append(f"| {row} | {100 * before:.1f} | {cells} | {paper} |")
+            lines.append(f"| {row} | {100 * first[row].before:.1f} | {cells} | {paper} |")
+        if set(PAPER) <= set(first):
+            agreeing = [
+                f"{title}: {sum(_same_sign(changes[name], paper) for name, paper in PAPER.items())} of {len(PAPER)}"
+                for title, changes in columns.items()
+            ]
+            lines += ["", f"Emotions whose change has the sign of most of the paper's networks: {'; '.join(agreeing)}."]
         lines.append("")
     return lines, None
+
+
+def _same_sign(found: Change, paper: tuple[int, int]) -> bool:
+    return found.relative * sum(paper) > 0
 
 
 def feature_removal(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
     """A row a feature, a column an emotion: hidden in testing only, in training and testing, and in training only."""
     lines: list[str] = []
-    base = runs[0][1]["dataset"].partition("+")[0]
-    whole = [run for run in runs if run[1]["dataset"] == base]
-    own = _judged(whole, base)
-    hidden = [name for name in runs[0][1]["test_on"] if name != base]
-    parts = {
-        "Hidden in testing only": [(name, whole, name) for name in hidden],
-        "Hidden in training and in testing": [(name, _of(runs, name), name) for name in hidden],
-        "Hidden in training, whole in testing": [(name, _of(runs, name), base) for name in hidden],
-    }
-    for title, rows in parts.items():
-        there = [(name, of, on) for name, of, on in rows if of]
-        if not there:
+    for scheme in _each(runs, "scheme"):
+        of_scheme = [run for run in runs if run[1]["scheme"] == scheme]
+        base = of_scheme[0][1]["dataset"].partition("+")[0]
+        whole = _of(of_scheme, base)
+        if not whole:
             continue
+        own = _judged(whole, base)
+        tested = [name for name in whole[0][1]["test_on"] if name != base]
+        trained = [name for name in _each(of_scheme, "dataset") if name != base]
+        parts = {
+            "Hidden in testing only": [(name, whole, name) for name in tested],
+            "Hidden in training and in testing": [(name, _of(of_scheme, name), name) for name in trained],
+            "Hidden in training, whole in testing": [(name, _of(of_scheme, name), base) for name in trained],
+        }
         emotions = ["all", *whole[0][1]["test"]["per_class"]]
-        lines += [f"{title}: change of the accuracy, against whole faces in both{_seeds(whole)}", ""]
-        lines += [f"| | {' | '.join(emotions)} |", "|---" * (len(emotions) + 1) + "|"]
         accuracy = change_of(own, own, whole)
-        lines.append("| whole faces, % | " + " | ".join(f"{100 * accuracy[row].before:.1f}" for row in emotions) + " |")
-        for name, of, on in there:
-            changes = change_of(own, _judged(of, on), whole)
-            feature = name.partition("+")[2].removesuffix("@1")
-            lines.append(f"| {feature} | " + " | ".join(_shown(changes[row]) for row in emotions) + " |")
-        lines.append("")
+        for title, rows in parts.items():
+            if not rows:
+                continue
+            lines += [f"{title}, `{scheme}`: change of the accuracy, against whole faces in both{_seeds(whole)}", ""]
+            lines += [f"| | {' | '.join(emotions)} |", "|---" * (len(emotions) + 1) + "|"]
+            shares = " | ".join(f"{100 * accuracy[row].before:.1f}" for row in emotions)
+            lines.append(f"| whole faces, % | {shares} |")
+            for name, of, on in rows:
+                changes = change_of(own, _judged(of, on), whole)
+                feature = name.partition("+")[2].removesuffix("@1")
+                lines.append(f"| {feature} | " + " | ".join(_shown(changes[row]) for row in emotions) + " |")
+            lines.append("")
     return lines, None
 
 
 def occlusion_curve(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
-    """Accuracy against coverage, a line a scheme and feature."""
-    base = runs[0][1]["dataset"]
-    points: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for scheme in _each(runs, "scheme"):
-        of = [run for run in runs if run[1]["scheme"] == scheme]
-        whole = float(_judged(of, base).right.mean())
-        for name in of[0][1]["test_on"]:
-            occluder = Occluder.from_name(name.partition("+")[2]) if "+" in name else None
-            if occluder:
-                line = points.setdefault((scheme, "+".join(occluder.features)), [(0.0, whole)])
-                line.append((occluder.coverage, float(_judged(of, name).right.mean())))
-    shares = sorted({share for line in points.values() for share, _ in line})
+    """Accuracy against coverage, a line for each training data, scheme and feature."""
+    points: dict[tuple[str, str, str], dict[float, float]] = {}
+    for base in _each(runs, "dataset"):
+        for scheme in _each(_of(runs, base), "scheme"):
+            of = [run for run in _of(runs, base) if run[1]["scheme"] == scheme]
+            whole = float(_judged(of, base).right.mean())
+            for name in of[0][1]["test_on"]:
+                occluder = Occluder.from_name(name.partition("+")[2]) if name.startswith(f"{base}+") else None
+                if occluder and len(occluder.parts) == 1:
+                    (part,) = occluder.parts
+                    line = points.setdefault((base, scheme, part.feature), {0.0: whole})
+                    line[part.coverage] = float(_judged(of, name).right.mean())
+    if not points:
+        return [], None
+    shares = sorted({share for line in points.values() for share in line})
     lines = [
         f"Accuracy on the test split, %, against how much is hidden in testing{_seeds(runs)}:",
         "",
-        f"| scheme | hidden | {' | '.join(f'{share:g}' for share in shares)} |",
-        "|---" * (2 + len(shares)) + "|",
+        f"| data | scheme | hidden | {' | '.join(f'{share:g}' for share in shares)} |",
+        "|---" * (3 + len(shares)) + "|",
     ]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axis = figure.subplots()
-    for (scheme, feature), line in points.items():
-        at = dict(line)
-        cells = " | ".join(f"{100 * at[share]:.1f}" if share in at else "" for share in shares)
-        lines.append(f"| `{scheme}` | {feature} | {cells} |")
-        style: Any = {"linestyle": "-" if scheme == runs[0][1]["scheme"] else "--", "marker": "o"}
-        x, y = zip(*[(share, 100 * right) for share, right in sorted(line)], strict=True)
-        axis.plot(x, y, label=f"{scheme}, {feature}", **style)
+    features = list(dict.fromkeys(feature for _, _, feature in points))
+    for (base, scheme, feature), line in points.items():
+        cells = " | ".join(f"{100 * line[share]:.1f}" if share in line else "" for share in shares)
+        lines.append(f"| {base} | `{scheme}` | {feature} | {cells} |")
+        style: Any = {"color": f"C{features.index(feature)}", "marker": "o"}
+        style["linestyle"] = ("-", "--", ":", "-.")[_each(runs, "scheme").index(scheme) % 4]
+        x = sorted(line)
+        axis.plot(x, [100 * line[share] for share in x], label=f"{scheme}, {feature}", **style)
     axis.set_xlabel("share of the feature that is hidden in testing")
     axis.set_ylabel("accuracy on the test split, %")
     axis.grid(alpha=0.3)

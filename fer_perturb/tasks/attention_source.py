@@ -65,8 +65,8 @@ class AttentionSum:
 def first_batch_attention(classifier: Classifier, augmenter: Classifier, data: FaceDataModule, epoch: int) -> Tensor:
     """`scope=batch`: the attention on the batch that `epoch` starts with, summed over it: float32 (h, w).
 
-    The batch is augmented by the very draw that training will make, so the map lives in the frame of the
-    network's input.
+    The batch is augmented by the very draw that training will make (one process; of several each draws for its own
+    part), so the map lives in the frame of the network's input.
     """
     images = data.first_batch(epoch)["image"].to(augmenter.device)
     with isolate_rng():

@@ -74,6 +74,8 @@ class Costs:
         limit = chain.config.trainer.limit_train_batches
         batches = len(chain.data.sampler)
         self.steps = min(batches, limit) if isinstance(limit, int) else int(batches * limit)  # as Lightning does
+        if self.steps < 1:
+            raise UserError(f"trainer.limit_train_batches={limit} leaves no step an epoch, so no budget can be spent.")
 
     def baseline(self) -> Cost:
         """The plain network, for the recipe's epochs."""

@@ -1,6 +1,5 @@
 """The Perturb Scheme: three phases, each of which leaves on disk what the next one reads."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -68,7 +67,7 @@ class Chain:
     """
 
     def __init__(self, config: DictConfig, data: PackedData, show: Show) -> None:
-        self.config = config
+        self.config = config = with_canonical_names(config)
         self.show = show
         if not isinstance(config.seed, int) or config.seed < 0:
             raise UserError(f"seed={config.seed}: expected a whole number, 0 or more.")
@@ -82,8 +81,6 @@ class Chain:
         self.first = trainer.is_global_zero  # of the processes that train together, if there are several
         self.alone = config.trainer if trainer.world_size == 1 else on_one_device(config.trainer, trainer)
         self.cache = Path(config.paths.outputs, ".cache")
-        if isinstance(config.test_on, str):
-            raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
         self.others = [self._other_dataset(name) for name in config.test_on if name != data.name]
         for used in (data, *self.others):
             self.scheme.require_landmarks(used)
@@ -153,8 +150,9 @@ class Chain:
                 logger.log_metrics({"inertia": found["inertia"], "ari_position_only": found["ari_position_only"]})
                 logger.save()  # Lightning has finished with the logger before this
             size = attention_size(scheme, self.recipe, self.data.data.image_size)
-            flops = clustering_images(scheme, self.recipe, self.data) * forward_flops(classifier.network, size)
-            return {"seconds": time.perf_counter() - started, "flops": flops, **found}
+            passes = clustering_images(scheme, self.recipe, self.data)
+            flops = passes * forward_flops(classifier.network, size)
+            return {"seconds": time.perf_counter() - started, "passes": passes, "flops": flops, **found}
 
         return self._phase("clustering", self._title("Phase 2, clustering"), self._clustering_content(), work)
 
@@ -312,8 +310,7 @@ class Chain:
         plain: Any = OmegaConf.to_container(self.config, resolve=True)
         return {
             "version": version,
-            "data": _identity(self.data.data),
-            **({"landmarks": self.data.data.landmarks_identity} if self.uses_landmarks else {}),
+            "data": self.identity_of(self.data.data),
             "clean": self.config.dataset.clean,
             "model": OmegaConf.to_container(model, resolve=True),
             "recipe": plain["recipe"],
@@ -321,10 +318,14 @@ class Chain:
             "seed": self.seed,
         }
 
-    @property
-    def uses_landmarks(self) -> bool:
-        """Whether the landmarks have a part in training."""
-        return self.scheme.attention == "landmarks" or self.data.data.splits["train"].occluder is not None
+    def identity_of(self, data: PackedData) -> dict[str, Any]:
+        """What decides how the network sees `data`."""
+        landmarks = {"landmarks": data.landmarks_identity} if self.scheme.attention == "landmarks" else {}
+        return {**data.identity, **landmarks}
+
+    def tested_on(self) -> dict[str, str]:
+        """The datasets of `test_on`, and what they are: the predictions on others of those names are not used again."""
+        return {data.name: content_key(self.identity_of(data)) for data in self.others}
 
     def _other_dataset(self, name: str) -> PackedData:
         base, _, occluder = name.partition("+")
@@ -334,6 +335,19 @@ class Chain:
         return data
 
 
+def with_canonical_names(config: DictConfig) -> DictConfig:
+    """The config with the datasets of `test_on` under their predictions' names: fer2013+mouth as fer2013+mouth@1."""
+    if isinstance(config.test_on, str):
+        raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
+    names = []
+    for base, _, given in (str(name).partition("+") for name in config.test_on):
+        occluder = Occluder.from_name(given) if given else None
+        names.append(f"{base}+{occluder.name}" if occluder else base)
+    config = config.copy()
+    config.test_on = list(dict.fromkeys(names))
+    return config
+
+
 def require_alike(data: PackedData, own: PackedData, given: str) -> None:
     """UserError, beginning with what was `given`, where a network trained on `own` cannot be tested on `data`."""
     if data.classes != own.classes or data.image_size != own.image_size:
@@ -341,14 +355,3 @@ def require_alike(data: PackedData, own: PackedData, given: str) -> None:
             f"{given}: its classes or its image size are not those of {own.name}; expected "
             f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
         )
-
-
-def _identity(data: PackedData) -> dict[str, Any]:
-    """What a dataset is, wherever it lies and whatever form it came in."""
-    names = "\n".join(name for split in data.splits.values() for name in split.names)
-    return {
-        "name": data.name,
-        "classes": list(data.classes),
-        "arrays": {name: array["sha256"] for name, array in data.manifest["arrays"].items()},
-        "names": hashlib.sha256(names.encode()).hexdigest(),
-    }

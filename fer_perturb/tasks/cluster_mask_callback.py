@@ -82,9 +82,13 @@ class ClusterMaskCallback(pl.Callback):
         predictor.cluster_map.copy_(labels)
         share_buffers(predictor)  # the same masks on all
         record = {"epoch": epoch, **describe(result, scheme, predictor.seed), "changed": share}
+        if scheme.one_region:
+            record["areas"] = [float(area) for area in areas(labels, scheme.n_clusters)]
         if scheme.scope == "image":
             # with frozen attention a map can change only with the centres that its clustering starts from
-            if not (same_centres and self.source.frozen is not None and predictor.image_maps):
+            if same_centres and self.source.frozen is not None and predictor.image_maps:
+                looks = 0
+            else:
                 share = self.update_image_maps(trainer, predictor, rows)
             maps = predictor.image_maps["train"]
             record["changed"] = share

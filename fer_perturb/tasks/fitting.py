@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
@@ -86,10 +87,13 @@ def make_trainer(
         trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"trainer: Lightning cannot run this: {error}") from error
-    if trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy):
+    strategy = trainer.strategy
+    # what forks or spawns gives the weights back, and not what the callbacks counted
+    whole = isinstance(strategy, DDPStrategy) and not isinstance(strategy.launcher, _MultiProcessingLauncher)
+    if trainer.world_size > 1 and not whole:
         raise UserError(
-            f"trainer.strategy={type(trainer.strategy).__name__} on {trainer.world_size} devices: expected ddp, in "
-            "which each process holds the whole network."
+            f"trainer.strategy={getattr(strategy, 'strategy_name', type(strategy).__name__)} on {trainer.world_size} "
+            "devices: expected ddp, in which each process runs the whole program and holds the whole network."
         )
     return trainer
 

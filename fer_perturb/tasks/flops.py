@@ -2,10 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+_counted: WeakKeyDictionary[nn.Module, dict[tuple[tuple[int, int], bool], int]] = WeakKeyDictionary()
 
 
 def training_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
@@ -30,7 +33,14 @@ def optimizer_flops(network: nn.Module, optimizer: Callable[..., torch.optim.Opt
 
 
 def _count(network: nn.Module, input_size: tuple[int, int], train: bool) -> int:
-    """Counts on a copy, whose statistics may change, and leaves the random stream as it was."""
+    """Counts on a copy, whose statistics may change, and leaves the random stream as it was; each only once."""
+    known = _counted.setdefault(network, {})
+    if (input_size, train) not in known:
+        known[input_size, train] = _counted_now(network, input_size, train)
+    return known[input_size, train]
+
+
+def _counted_now(network: nn.Module, input_size: tuple[int, int], train: bool) -> int:
     shadow = copy.deepcopy(network).cpu().float().requires_grad_(train).train(train)
     images = torch.zeros(2, 1, *input_size)
     with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(train), FlopCounterMode(display=False) as counter:

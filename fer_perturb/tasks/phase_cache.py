@@ -20,9 +20,10 @@ import rich
 from filelock import FileLock
 
 from fer_perturb.files import PARTIAL, link, write_json
-from fer_perturb.tasks.processes import wait_for
+from fer_perturb.tasks.processes import announce, wait_for
 
 RECORD = "phase.json"
+AT_WORK = "at_work.json"
 CHECKPOINTS = "checkpoints"  # the folder in which an unfinished phase keeps what it resumes from
 
 
@@ -64,24 +65,31 @@ def run_phase(
     """
     key = content_key(content)
     directory = cache / name / key
+    partial, failed, done = directory.with_name(key + PARTIAL), directory.with_name(key + ".failed"), directory / RECORD
     if not first:
-        if together and not (directory / RECORD).is_file():
-            work(directory.with_name(key + PARTIAL))
-        wait_for(directory / RECORD)
-        return PhaseResult(key, directory, True, json.loads((directory / RECORD).read_text()))
+        if not wait_for(done, failed, begun=partial / AT_WORK if together else None):
+            work(partial)
+            wait_for(done, failed)
+        return PhaseResult(key, directory, True, json.loads(done.read_text()))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
-        cached = (directory / RECORD).is_file()
+        failed.unlink(missing_ok=True)
+        cached = done.is_file()
         rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
         if not cached:
-            partial = directory.with_name(key + PARTIAL)
             partial.mkdir(exist_ok=True)
             if not (partial / RECORD).is_file():  # else it was stopped just before the rename
-                record = work(partial)
+                announce(partial / AT_WORK)
+                try:
+                    record = work(partial)
+                except Exception as error:
+                    announce(failed, reason=str(error))
+                    raise
                 release_memory()
                 write_json(partial / "content.json", content)
                 write_json(partial / RECORD, record)
             shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
+            (partial / AT_WORK).unlink(missing_ok=True)
             partial.rename(directory)
     return PhaseResult(key, directory, cached, json.loads((directory / RECORD).read_text()))
 

@@ -2,31 +2,64 @@
 
 All of them run the whole program. They train together; what else there is to do, from clustering to writing files, the
 first does alone, and the others find it done. The process group exists only from the first training on, so they meet
-at the finished phase's file.
+at files: the first says in `<phase>.partial/at_work.json` that it has begun, and in `<phase>.failed` why it gave up.
 """
 
+import json
 import os
 import time
+import uuid
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed, nn
 
 from fer_perturb.errors import UserError
+from fer_perturb.files import write_json
 
 PAUSE = 0.2  # seconds between two looks
+OURS = "FER_PERTURB_PROGRAM"  # the environment variable that Lightning hands on to the processes it starts
+STARTED_TOGETHER = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID")
 
 
-def wait_for(file: Path) -> None:
-    """Returns once the first process has written `file`.
+def program() -> str:
+    """The same for all processes of one program, and another for any other program."""
+    together = [os.environ[name] for name in STARTED_TOGETHER if name in os.environ]
+    if OURS not in os.environ:
+        os.environ[OURS] = "/".join(together) if together else uuid.uuid4().hex
+    return os.environ[OURS]
 
-    Raises UserError when the process that started this one has died, and will not write it any more.
+
+def announce(file: Path, **what: Any) -> None:
+    """Called by the first process: writes a note for the other processes of this program."""
+    write_json(file, {"program": program(), **what})
+
+
+def noted(file: Path) -> dict[str, Any] | None:
+    """What the first process of this very program has announced in `file`."""
+    try:
+        note: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return note if note.get("program") == program() else None
+
+
+def wait_for(done: Path, failed: Path, begun: Path | None = None) -> bool:
+    """Waits for the first process: True once `done` is there, False once it has `begun`.
+
+    Raises UserError where it has `failed`, with its reason, or where the process that started this one has died.
     """
     parent = os.getppid()
-    while not file.is_file():
+    while not done.is_file():
+        if failure := noted(failed):
+            raise UserError(failure["reason"])
+        if begun and noted(begun):
+            return False
         if os.getppid() != parent:
-            raise UserError(f"The process that was to write {file} has ended without it.")
+            raise UserError(f"The process that was to write {done} has ended without it.")
         time.sleep(PAUSE)
+    return True
 
 
 @torch.no_grad()
@@ -35,3 +68,8 @@ def share_buffers(module: nn.Module) -> None:
     if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
         for buffer in module.buffers():
             distributed.broadcast(buffer, 0)
+
+
+def is_first() -> bool:
+    """Whether this is the first process, as far as a process group tells."""
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0

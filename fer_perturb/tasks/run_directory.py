@@ -24,7 +24,9 @@ PACKAGES = (
 def config_hash(config: DictConfig) -> str:
     """The first 8 hex digits of the sha256 of the resolved config without logger, paths, devices and progress."""
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    content = {key: value for key, value in plain.items() if key not in NOT_CONTENT}
+    # the members of an ensemble have epochs of their own, so that there the reference tells
+    left_out = NOT_CONTENT - {"budget_of"} if "members" in plain["model"] else NOT_CONTENT
+    content = {key: value for key, value in plain.items() if key not in left_out}
     content["trainer"] = {k: v for k, v in plain["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:8]

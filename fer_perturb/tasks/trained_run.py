@@ -1,17 +1,22 @@
 """A finished run, as it can be tested again: its directory stands alone."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 
+from fer_perturb.data.occluders import Occluder
+from fer_perturb.data.packed import load_packed
 from fer_perturb.errors import UserError
-from fer_perturb.open_data import open_data
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import WEIGHTS, Chain
 from fer_perturb.tasks.phase_cache import PhaseResult
 from fer_perturb.tasks.predictor import Predictor
+
+NEUTRAL = {"scheme.attention_epochs": None, "recipe.mixup": 0.0}  # how runs were trained before these keys were there
+MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
 
     Raises UserError, naming the config key `key`, for a directory that holds no trained predictor.
     """
-    for file in ("config.yaml", f"predictor/{WEIGHTS}"):
+    for file in ("config.yaml", f"predictor/{WEIGHTS}", "predictor/content.json"):
         if not (directory / file).is_file():
             raise UserError(
                 f"{key}={directory} holds no {file}: expected the directory of a finished run, such as "
@@ -43,7 +48,17 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
     config = OmegaConf.load(directory / "config.yaml")
     assert isinstance(config, DictConfig)
     config.trainer, config.paths, config.test_on = settings.trainer, settings.paths, []
-    chain = Chain(config, open_data(config), lambda phase: None)
+    for name, neutral in NEUTRAL.items():  # keys that the run is older than
+        if OmegaConf.select(config, name, default=MISSING) is MISSING:
+            OmegaConf.update(config, name, neutral, force_add=True)
+    data = load_packed(Path(config.paths.data, str(config.dataset.name))).occluded(Occluder.from_config(config.dataset))
+    chain = Chain(config, data, lambda phase: None)
+    trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]
+    if trained_on != chain.identity_of(data):
+        raise UserError(
+            f"{key}={directory} was trained on other data than those that lie at {data.root} now; expected the same, "
+            "for their mean and their maps. Prepare them as they were."
+        )
 
     def finished(phase: str) -> PhaseResult | None:
         there = directory / phase

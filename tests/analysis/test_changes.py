@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -36,12 +38,24 @@ def test_only_images_that_both_judged_count():
     assert (found.before, found.after) == (0.5, 1.0)
     with pytest.raises(ValueError, match="no image"):
         change(before, after, 2)
+    other = replace(after, identities=np.array([b"x", b"y", b"z"]))
+    with pytest.raises(ValueError, match="not the same pictures"):
+        change(before, other, 0)
 
 
 def test_nothing_right_before_has_no_relative_change():
     before = judged([predicted(["p"], [0], [1])])
-    found = change(before, judged([predicted(["p"], [0], [0])]), 0)
-    assert np.isnan([found.low, found.high]).all()
+    for answer in (0, 1):
+        found = change(before, judged([predicted(["p"], [0], [answer])]), 0)
+        assert np.isnan([found.relative, found.low, found.high]).all()
+
+
+def test_few_right_before_leave_the_upper_bound_open():
+    names = [str(k) for k in range(20)]
+    before = judged([predicted(names, [0] * 20, [0, 0] + [1] * 18)])
+    found = change(before, judged([predicted(names, [0] * 20, [1, 1, 0] + [1] * 17)]), 0)
+    assert found.relative == -0.5
+    assert (found.low, found.high) == (-1.0, np.inf)  # in some draws nothing was right before
 
 
 def test_intervals_hold_what_they_say():
@@ -52,6 +66,6 @@ def test_intervals_hold_what_they_say():
         first = random.random(400) < 0.8
         second = np.where(random.random(400) < 0.6, first, random.random(400) < 0.3)  # paired, right in 0.6
         names, labels = np.arange(400).astype(str), np.zeros(400, dtype=np.int64)
-        found = change(Judged(names, labels, first.astype(float)), Judged(names, labels, second.astype(float)))
+        found = change(*(Judged(names.astype("S"), names, labels, right.astype(float)) for right in (first, second)))
         held += found.low <= 0.6 / 0.8 - 1 <= found.high
     assert 180 <= held <= 199

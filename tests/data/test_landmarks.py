@@ -12,7 +12,7 @@ from fer_perturb.data import face_predictor, landmarks
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.face_predictor import place
 from fer_perturb.data.landmarks import place_landmarks
-from fer_perturb.data.packed import RawSplit, load_packed, write_packed
+from fer_perturb.data.packed import UNREST, RawSplit, load_packed, write_packed
 from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.files import PARTIAL, write_npy
@@ -66,7 +66,7 @@ def test_stored_beside_the_images_they_belong_to(data):
         points, restless = place(np.ascontiguousarray(rows.images[row]))
         assert np.array_equal(rows.landmarks[row], points.astype(np.float16))
         assert unrest[row] == np.float16(restless)
-        assert (~placed.placed(split)).sum() == (unrest > np.float16(landmarks.UNREST)).sum()
+        assert (~placed.placed(split)).sum() == (unrest > np.float16(UNREST)).sum()
     assert placed.landmarks_identity == noted["arrays"]
     assert not list(data.root.parent.glob(f".*{PARTIAL}"))
 
@@ -79,8 +79,8 @@ def test_what_has_no_face_has_the_mean_shape(data):
     placed = place_landmarks(data, workers=1)
     blank = [row for row, image in enumerate(placed.splits["train"].images) if image.std() == 0]
     unrest = {split: np.load(data.root / "landmarks" / f"{split}_unrest.npy") for split in COUNTS}
-    assert (unrest["train"][blank] > landmarks.UNREST).all()
-    sure = [rows.landmarks[unrest[split] <= landmarks.UNREST] for split, rows in placed.splits.items()]
+    assert (unrest["train"][blank] > UNREST).all()
+    sure = [rows.landmarks[unrest[split] <= UNREST] for split, rows in placed.splits.items()]
     mean = np.concatenate(sure).astype(np.float64).mean(axis=0)
     assert np.abs(placed.splits["train"].landmarks[blank] - mean).max() < 0.05
 
@@ -122,8 +122,29 @@ def test_those_of_other_images_are_not_used(data, tmp_path):
     manifest.write_text(json.dumps(noted))
     other = load_packed(data.root)
     assert other.splits["train"].landmarks is None
-    with pytest.raises(UserError, match=r"belong to other images \(the hash differs\).*landmarks dataset=folder"):
+    with pytest.raises(UserError, match=r"of other images \(the hash differs\).*landmarks dataset=folder"):
         other.require_landmarks("dataset.occluder=mouth")
+
+
+def test_damaged_ones_are_not_used_and_made_again(data):
+    before = place_landmarks(data, workers=1).landmarks_identity
+    train = data.root / "landmarks" / "train.npy"
+    harms = (train.unlink, lambda: train.write_bytes(train.read_bytes()[:50]), lambda: write_npy(train, np.zeros(3)))
+    for harm in harms:
+        harm()
+        damaged = load_packed(data.root)  # the images are as they were
+        assert damaged.splits["train"].landmarks is None
+        with pytest.raises(UserError, match="are damaged"):
+            damaged.require_landmarks("The occluder mouth@1")
+        assert place_landmarks(damaged, workers=1).landmarks_identity == before
+
+
+def test_packing_the_same_images_again_keeps_them(data):
+    before = place_landmarks(data, workers=1).landmarks_identity
+    splits = {name: RawSplit(of.images[:], of.labels, of.names) for name, of in data.splits.items()}
+    assert write_packed(data.root, "faces", EMOTIONS, splits, {}).landmarks_identity == before
+    splits["val"].images[0] += 1
+    assert write_packed(data.root, "faces", EMOTIONS, splits, {}).landmarks_identity == {}
 
 
 def test_the_scheme_landmarks_says_how_to_get_them(data, tmp_path):

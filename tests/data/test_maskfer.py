@@ -14,6 +14,7 @@ from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_maskfer, prepare_released_maskfer, prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_npy
+from fer_perturb.open_data import open_data
 from fer_perturb.prepare import prepare
 from fer_perturb.report.contact_sheet import contact_sheet
 from fer_perturb.report.figures import save_figure
@@ -94,6 +95,47 @@ def test_the_command(drawn, tmp_path, capsys):
         prepare(composed(*given, "dataset.unplaced=some", name="prepare"))
     with pytest.raises(UserError, match=r"(?s)No prepared data.*fer_perturb.prepare dataset=fer2013 source="):
         prepare(composed(f"paths.data={tmp_path}", "dataset=maskfer", name="prepare"))
+
+
+def test_a_source_is_not_overwritten_by_its_own_masks(drawn, tmp_path):
+    before = arrays(drawn)
+    with pytest.raises(UserError, match=r"expected the unmasked faces in dataset.of, and another dataset.name"):
+        prepare_maskfer(drawn, drawn.root, unplaced="mean", workers=1)
+    masked = prepare_maskfer(drawn, tmp_path / "data" / "maskfer", unplaced="mean", workers=1)
+    with pytest.raises(UserError, match="expected the unmasked faces"):
+        prepare_maskfer(masked, tmp_path / "data" / "twice", unplaced="mean", workers=1)
+    assert arrays(load_packed(drawn.root)) == before
+
+
+def test_new_labels_or_names_make_it_anew(drawn, tmp_path):
+    root = tmp_path / "data" / "maskfer"
+    first = prepare_maskfer(drawn, root, unplaced="mean", workers=1)
+    splits = {
+        name: RawSplit(of.images[:], of.labels, [f"other{k}" for k in of.names], {"landmarks": of.landmarks[:]})
+        for name, of in drawn.splits.items()
+    }
+    renamed = write_packed(tmp_path / "data" / "renamed", "synthetic", EMOTIONS, splits, {})
+    again = prepare_maskfer(renamed, root, unplaced="mean", workers=1)
+    assert {name.startswith("other") for name in again.splits["test"].names} == {True}
+    assert [image.tobytes() for image in again.splits["test"].images] == [
+        image.tobytes() for image in first.splits["test"].images
+    ]
+
+
+def test_masked_faces_have_the_identities_of_their_pictures(drawn, tmp_path):
+    """So twins are found, and pairs are paired, across the two."""
+    masked = prepare_maskfer(drawn, tmp_path / "data" / "maskfer", unplaced="mean", workers=1)
+    for split, of in masked.splits.items():
+        own = dict(zip(drawn.splits[split].names, drawn.splits[split].identities().tolist(), strict=True))
+        assert [own[name] for name in of.names] == of.identities().tolist()
+
+
+def test_what_it_was_made_with_must_be_what_is_asked(drawn, tmp_path):
+    given = (f"paths.data={drawn.root.parent}", "dataset=maskfer", "dataset.of=synthetic")
+    prepare(composed(*given, name="prepare"))
+    open_data(composed(*given))
+    with pytest.raises(UserError, match=r"made with dataset.unplaced=mean dataset.of=synthetic, and not with drop"):
+        open_data(composed(*given, "dataset.unplaced=drop"))
 
 
 def test_the_contact_sheet_shows_every_class(drawn, tmp_path):

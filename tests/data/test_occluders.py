@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fer_perturb.data.datamodule import Batches, FaceDataModule, ResidentBatches
-from fer_perturb.data.occluders import FEATURES, FILLS, Occluder, inside
+from fer_perturb.data.occluders import FEATURES, FILLS, Occluder, Part, inside
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.prepare_dataset import drawn_regions
 from fer_perturb.data.synthetic import REGIONS
@@ -24,8 +24,12 @@ def faces(data):
     return torch.tensor(split.images[:]).unsqueeze(1), torch.tensor(split.landmarks[:]), regions
 
 
+def occluder(feature, coverage=1.0, fill="mean"):
+    return Occluder((Part(feature, coverage, fill),))
+
+
 def hidden(feature, landmarks, coverage=1.0):
-    return Occluder((feature,), coverage, "mean").hidden(landmarks, (48, 48))
+    return occluder(feature, coverage).hidden(landmarks, (48, 48))[0]
 
 
 @pytest.mark.parametrize(("feature", "least"), [("mouth", 0.7), ("eyes", 0.7), ("nose", 0.7), ("brows", 0.6)])
@@ -69,10 +73,17 @@ def test_coverage_is_a_share_of_the_area_and_grows_from_the_middle(faces, featur
         before = found
 
 
-def test_several_at_once(faces):
-    _, landmarks, _ = faces
-    both = Occluder(("mouth", "eyes"), 1.0, "mean").hidden(landmarks, (48, 48))
-    assert torch.equal(both, hidden("mouth", landmarks) | hidden("eyes", landmarks))
+def test_several_at_once_each_in_its_own_way(faces):
+    images, landmarks, _ = faces
+    both = Occluder.from_config({"occluder": ["mouth@0.5", "eyes-noise"], "coverage": 1.0, "fill": "skin"})
+    assert both.parts == (Part("mouth", 0.5, "skin"), Part("eyes", 1.0, "noise"))
+    parts = both.hidden(landmarks, (48, 48))
+    assert torch.equal(parts[0], hidden("mouth", landmarks, 0.5))
+    assert torch.equal(parts[1], hidden("eyes", landmarks))
+    shown = both(images, landmarks)
+    for part, where in zip(both.parts, parts, strict=True):
+        alone = Occluder((part,))(images, landmarks)
+        assert torch.equal(shown[where.unsqueeze(1)], alone[where.unsqueeze(1)])
 
 
 def test_inside_by_hand():
@@ -94,20 +105,20 @@ def test_inside_by_hand():
 def test_only_what_is_hidden_changes(faces, fill):
     images, landmarks, _ = faces
     for part in ("mouth", "mask"):
-        occluder = Occluder((part,), 1.0, fill)
-        found = occluder(images, landmarks)
-        where = occluder.hidden(landmarks, (48, 48)).unsqueeze(1)
+        hides = occluder(part, fill=fill)
+        found = hides(images, landmarks)
+        where = hides.hidden(landmarks, (48, 48))[0].unsqueeze(1)
         assert found.dtype == torch.uint8
         assert torch.equal(found[~where], images[~where])
         assert (found[where] != images[where]).float().mean() > 0.7
         # a function of the picture alone
-        assert torch.equal(occluder(images[5:9], landmarks[5:9]), found[5:9])
+        assert torch.equal(hides(images[5:9], landmarks[5:9]), found[5:9])
 
 
 def test_fills(faces):
     images, landmarks, _ = faces
     where = hidden("mask", landmarks).unsqueeze(1)
-    filled = {fill: Occluder(("mask",), 1.0, fill)(images, landmarks) for fill in FILLS}
+    filled = {fill: occluder("mask", fill=fill)(images, landmarks) for fill in FILLS}
     for row in (0, 7):
         assert (filled["mean"][row][where[row]] == images[row].float().mean().round()).all()
         assert filled["noise"][row][where[row]].float().std() > 60
@@ -122,16 +133,16 @@ def test_fills(faces):
 
 
 def test_batches_are_occluded_and_the_arrays_are_not(data):
-    occluder = Occluder(("eyes",), 0.5, "noise")
-    split = data.occluded(occluder).splits["train"]
+    hides = occluder("eyes", 0.5, "noise")
+    split = data.occluded(hides).splits["train"]
     rows = np.arange(3, 40)
     found = Batches(split)[rows]
     whole = Batches(data.splits["train"])[rows]
-    assert torch.equal(found["image"], occluder(whole["image"], whole["landmarks"]))
+    assert torch.equal(found["image"], hides(whole["image"], whole["landmarks"]))
     assert torch.equal(ResidentBatches(split, torch.device("cpu"))[rows]["image"], found["image"])
     assert np.array_equal(split.images, data.splits["train"].images)
     assert split.identities().tolist() == data.splits["train"].identities().tolist()
-    module = FaceDataModule(data.occluded(occluder), batch_size=16, seed=0, clean=False)
+    module = FaceDataModule(data.occluded(hides), batch_size=16, seed=0, clean=False)
     first = module.first_batch(0)
     assert torch.equal(
         first["image"], occluder(torch.tensor(split.images[first["index"]])[:, None], first["landmarks"])
@@ -139,19 +150,25 @@ def test_batches_are_occluded_and_the_arrays_are_not(data):
 
 
 @pytest.mark.parametrize(
-    ("features", "coverage", "fill", "name"),
+    ("parts", "name"),
     [
-        (("mouth",), 1.0, "mean", "mouth@1"),
-        (("mouth", "eyes"), 0.5, "noise", "mouth+eyes@0.5-noise"),
-        (("mask",), 0.333, "skin", "mask@0.333-skin"),
+        ([("mouth", 1.0, "mean")], "mouth@1"),
+        ([("mouth", 0.5, "noise"), ("eyes", 1.0, "mean")], "mouth@0.5-noise+eyes@1"),
+        ([("mask", 0.333, "skin")], "mask@0.333-skin"),
+        ([("nose", 0.00005, "mean")], "nose@0.00005"),
+        ([("brows", 0.0, "blur")], "brows@0-blur"),
     ],
 )
-def test_names_go_to_and_fro(data, features, coverage, fill, name):
-    occluder = Occluder(features, coverage, fill)
-    assert occluder.name == name
-    assert Occluder.from_name(name) == occluder
-    assert data.occluded(occluder).name == f"synthetic+{name}"
-    assert Occluder.from_name("nose") == Occluder(("nose",), 1.0, "mean")
+def test_names_go_to_and_fro(data, parts, name):
+    hides = Occluder(tuple(Part(*part) for part in parts))
+    assert hides.name == name
+    assert Occluder.from_name(name) == hides
+    assert data.occluded(hides).name == f"synthetic+{name}"
+
+
+@pytest.mark.parametrize("name", ["mouth", "mouth@1.0", "mouth@1-mean", "mouth-mean", "mouth@1.0000001"[:9]])
+def test_one_thing_has_one_name(name):
+    assert Occluder.from_name(name).name == "mouth@1"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +176,8 @@ def test_names_go_to_and_fro(data, features, coverage, fill, name):
     [
         ({"occluder": "ears"}, r"dataset.occluder=ears: expected none or some of mask, mouth"),
         ({"occluder": ["mouth", "none"]}, r"dataset.occluder=none"),
+        ({"occluder": "none", "coverage": 1.2}, r"dataset.coverage=1.2"),
+        ({"occluder": "mouth@1.2"}, r"dataset.coverage=1.2 \(of mouth\)"),
         ({"occluder": "mouth", "coverage": 1.2}, r"dataset.coverage=1.2: expected a share from 0 to 1"),
         ({"occluder": "mouth", "coverage": "half"}, r"dataset.coverage=half"),
         ({"occluder": "mouth", "fill": "white"}, r"dataset.fill=white: expected one of mean, noise, blur, skin"),

@@ -128,7 +128,7 @@ def test_three_classes_of_another_size(overrides: list[str], places: list[str]) 
 def test_trained_and_tested_with_parts_hidden(data_directory: Path, tmp_path: Path) -> None:
     """A run on occluded faces is a run of its own, and any run can be tested on them."""
     given = ("scheme=baseline", "recipe.epochs=1")
-    both = "test_on=[synthetic+mouth@1,synthetic+eyes@0.5-blur]"
+    both = "test_on=[synthetic+mouth,synthetic+eyes@0.50-blur]"
     plain, tested = train(small(data_directory, tmp_path, *given, both))
     assert {path.stem for path in (plain / "predictions").iterdir()} == {
         "synthetic", "synthetic+mouth@1", "synthetic+eyes@0.5-blur"
@@ -156,6 +156,21 @@ def test_trained_and_tested_with_parts_hidden(data_directory: Path, tmp_path: Pa
         data_directory, f"run={plain}", "dataset=synthetic", *DRAWING, "dataset.occluder=mouth", "dataset.coverage=1"
     ) as file:
         assert pq.read_table(file).equals(hidden)
+
+
+def test_predictions_on_data_that_have_changed_are_made_again(data_directory: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "synthetic").symlink_to(data_directory / "synthetic")
+    prepare_synthetic(data / "other", seed=1, n_train=8, n_val=16, n_test=40)
+    given = ("scheme=baseline", "recipe.epochs=1", "test_on=[other]")
+    run, first = train(small(data, tmp_path / "outputs", *given))
+    prepare_synthetic(data / "other", seed=2, n_train=8, n_val=16, n_test=30)
+    again, second = train(small(data, tmp_path / "outputs", *given))
+    assert again == run
+    assert second["phases"]["predictor"]["cached"]
+    supports = [sum(of["support"] for of in s["test_on"]["other"]["per_class"].values()) for s in (first, second)]
+    assert supports == [40, 30]
 
 
 @contextmanager
