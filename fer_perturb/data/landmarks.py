@@ -41,6 +41,7 @@ def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedDa
     folder, made_by = data.root / LANDMARKS, landmarks_made_by(data.manifest)
     partial = data.root.parent / f".{data.root.name}-{LANDMARKS}{files.PARTIAL}"
     with FileLock(partial.with_suffix(".lock")):
+        data = load_packed(data.root)  # another process may have placed them meanwhile
         if data.landmarks_identity and _unharmed(folder):
             rich.print(f"{folder} was already made from these images.")
             return load_packed(data.root)

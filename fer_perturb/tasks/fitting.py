@@ -92,8 +92,8 @@ def make_trainer(
     whole = isinstance(strategy, DDPStrategy) and not isinstance(strategy.launcher, _MultiProcessingLauncher)
     if trainer.world_size > 1 and not whole:
         raise UserError(
-            f"trainer.strategy={getattr(strategy, 'strategy_name', type(strategy).__name__)} on {trainer.world_size} "
-            "devices: expected ddp, in which each process runs the whole program and holds the whole network."
+            f"trainer.strategy={type(strategy).__name__} on {trainer.world_size} devices: expected ddp, in which each "
+            "process runs the whole program and holds the whole network (from a notebook: trainer.devices=1)."
         )
     return trainer
 

@@ -9,7 +9,7 @@ from fer_perturb.analysis.predictions import Predictions
 def predictions(labels, predicted, classes=("a", "b", "c")):
     logits = torch.eye(len(classes))[torch.tensor(predicted)]
     names = np.array([str(k) for k in range(len(labels))], dtype="S64")
-    return Predictions(torch.tensor(labels), logits, names, classes)
+    return Predictions(torch.tensor(labels), logits, names.astype(str), names, classes)
 
 
 def test_by_hand():

@@ -122,8 +122,8 @@ def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[
     holders = ", ".join(f"{cue['holder']:+.2f}" for cue in seen)
     lines += [
         "",
-        f"On the cue the attention of phase 1 is higher than on {ranks} % of the pixels (seeds 0 to 4); the clusters that "
-        f"hold the cue have a mean attention of {holders} deviations from the map's mean.",
+        f"On the cue the attention of phase 1 is higher than on {ranks} % of the pixels (seeds 0 to 4); the clusters "
+        f"that hold the cue have a mean attention of {holders} deviations from the map's mean.",
     ]
     commits = {run["commit"][:7] for of in runs.values() for run in of.values() if run["commit"]}
     seconds = sum(run["train_seconds"] for of in runs.values() for run in of.values())

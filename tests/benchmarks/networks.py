@@ -72,7 +72,7 @@ def measured(model: str, settings: tuple[str, ...]) -> dict[str, Any]:
 
 def short_run(*given: str) -> dict[str, Any]:
     """A run in a process of its own: accuracy, seconds of all phases, and the process's peak in MB."""
-    outputs = (Path("outputs") / "networks" / "-".join(given[:2])).resolve()
+    outputs = (Path("outputs") / "networks" / "-".join(word.split("=")[1] for word in given[:2])).resolve()
     noted = outputs / "peak.json"
     summaries = list(outputs.rglob("summary.json"))
     if not summaries or not noted.is_file():

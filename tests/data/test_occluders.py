@@ -144,9 +144,7 @@ def test_batches_are_occluded_and_the_arrays_are_not(data):
     assert split.identities().tolist() == data.splits["train"].identities().tolist()
     module = FaceDataModule(data.occluded(hides), batch_size=16, seed=0, clean=False)
     first = module.first_batch(0)
-    assert torch.equal(
-        first["image"], occluder(torch.tensor(split.images[first["index"]])[:, None], first["landmarks"])
-    )
+    assert torch.equal(first["image"], hides(torch.tensor(split.images[first["index"]])[:, None], first["landmarks"]))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +176,7 @@ def test_one_thing_has_one_name(name):
         ({"occluder": ["mouth", "none"]}, r"dataset.occluder=none"),
         ({"occluder": "none", "coverage": 1.2}, r"dataset.coverage=1.2"),
         ({"occluder": "mouth@1.2"}, r"dataset.coverage=1.2 \(of mouth\)"),
-        ({"occluder": "mouth", "coverage": 1.2}, r"dataset.coverage=1.2: expected a share from 0 to 1"),
+        ({"occluder": "mouth", "coverage": 1.2}, r"dataset.coverage=1.2 \(of mouth\): expected a share from 0 to 1"),
         ({"occluder": "mouth", "coverage": "half"}, r"dataset.coverage=half"),
         ({"occluder": "mouth", "fill": "white"}, r"dataset.fill=white: expected one of mean, noise, blur, skin"),
     ],

@@ -146,7 +146,7 @@ def test_trained_and_tested_with_parts_hidden(data_directory: Path, tmp_path: Pa
     assert summary["dataset"] == "synthetic+mouth@1"
     assert [path.stem for path in (occluded / "predictions").iterdir()] == ["synthetic+mouth@1"]
     half = small(data_directory, tmp_path, *given, "dataset.occluder=[mouth,eyes]", "dataset.coverage=0.5")
-    assert train(half)[1]["dataset"] == "synthetic+mouth+eyes@0.5"
+    assert train(half)[1]["dataset"] == "synthetic+mouth@0.5+eyes@0.5"
     keys = {run["phases"]["predictor"]["key"] for run in (tested, summary)}
     assert len(keys) == 2
 
