@@ -107,16 +107,19 @@ def shrunk(polygon: Polygon, coverage: float) -> Polygon:
 
 def inside(polygon: Polygon, size: tuple[int, int]) -> Tensor:
     """bool (B, H, W): whose middle lies in the polygon, by the parity of the edges to the right of it."""
+    height, width = size
     x, y = polygon.unbind(dim=2)
-    rows = torch.arange(size[0], device=x.device, dtype=x.dtype)
-    columns = torch.arange(size[1], device=x.device, dtype=x.dtype)
-    found = torch.zeros((len(x), *size), dtype=torch.bool, device=x.device)
-    for start in range(x.shape[1]):
-        x0, y0, x1, y1 = x[:, start - 1, None], y[:, start - 1, None], x[:, start, None], y[:, start, None]
-        crosses = (y0 > rows) != (y1 > rows)  # (B, H)
-        at = x0 + (rows - y0) * ((x1 - x0) / torch.where(y1 == y0, 1.0, y1 - y0))
-        found ^= crosses[:, :, None] & (columns < at[:, :, None])
-    return found
+    x0, y0 = x.roll(1, dims=1)[..., None], y.roll(1, dims=1)[..., None]
+    x1, y1 = x[..., None], y[..., None]  # (B, n, 1)
+    rows = torch.arange(height, device=x.device, dtype=x.dtype)
+    crosses = (y0 > rows) != (y1 > rows)  # (B, n, H)
+    at = x0 + (rows - y0) * ((x1 - x0) / torch.where(y1 == y0, 1.0, y1 - y0))
+    # an edge lies to the right of the columns before `end`; those without a crossing end in a column of their own
+    end = torch.where(crosses, at.ceil().clamp(0, width), width + 1.0).long()
+    ends = torch.zeros((len(x), height, width + 2), dtype=torch.int32, device=x.device)
+    ends.scatter_add_(2, end.mT, torch.ones_like(end.mT, dtype=torch.int32))
+    right = crosses.sum(dim=1, dtype=torch.int32)[..., None] - ends[..., :width].cumsum(dim=2, dtype=torch.int32)
+    return right % 2 == 1
 
 
 # where the features lie
@@ -216,12 +219,11 @@ def noise(images: Tensor, hidden: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, hidden: Tensor) -> Tensor:
-    """The picture out of focus: means over windows of a quarter of its side, twice."""
-    side = max(3, min(images.shape[2:]) // 4 | 1)
-    soft = images.float()
-    for _ in range(2):
-        for window in ((side, 1), (1, side)):
-            soft = avg_pool2d(soft, window, 1, (window[0] // 2, window[1] // 2), count_include_pad=False)
+    """The picture out of focus: means over squares of a twelfth of its side and over their neighbours, drawn large."""
+    side = max(2, min(images.shape[2:]) // 12)
+    coarse = avg_pool2d(images.float(), side, ceil_mode=True, count_include_pad=False)
+    coarse = avg_pool2d(coarse, 3, stride=1, padding=1, count_include_pad=False)
+    soft = interpolate(coarse, size=images.shape[2:], mode="bilinear", align_corners=False)
     return soft.round().to(torch.uint8)
 
 
