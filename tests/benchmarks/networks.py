@@ -30,7 +30,7 @@ ARCHITECTURES = ("vgg16", "resnet", "densenet", "dpn", "resmasking")
 SIZES = {
     # training images of the short runs, epochs, and images a step, in which speed is measured as well
     "_small": ("dataset.drawing.train=4000", "recipe.epochs=6", "recipe.batch_size=64"),
-    "": ("dataset.drawing.train=1000", "recipe.epochs=4", "recipe.batch_size=32"),
+    "": ("dataset.drawing.train=1000", "recipe.epochs=3", "recipe.batch_size=32"),
 }
 SHORT = ("dataset=synthetic", "recipe=demo", "dataset.drawing.val=500", "dataset.drawing.test=1000", "logger=csv")
 SCHEMES = {"baseline": ("scheme=baseline",), "perturb": ("scheme=perturb", "scheme.views=sample")}
