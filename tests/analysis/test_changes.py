@@ -58,8 +58,9 @@ def test_few_right_before_leave_the_upper_bound_open():
     assert (found.low, found.high) == (-1.0, np.inf)  # in some draws nothing was right before
 
 
-def test_intervals_hold_what_they_say():
+def test_intervals_hold_what_they_say(monkeypatch):
     """Of 95 % intervals of 200 drawn samples about 95 % hold the true change."""
+    monkeypatch.setattr("fer_perturb.analysis.changes.RESAMPLES", 500)
     random = np.random.default_rng(0)
     held = 0
     for _ in range(200):
