@@ -1,0 +1,110 @@
+"""Processes of one program meet at files."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from fer_perturb.errors import UserError
+from fer_perturb.files import write_json
+from fer_perturb.tasks import processes
+from fer_perturb.tasks.phase_cache import AT_WORK, run_phase
+from fer_perturb.tasks.processes import announce, noted, program, wait_for
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.setattr(processes, "PAUSE", 0.01)
+    for name in (processes.OURS, *processes.STARTED_TOGETHER):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_program_has_one_name_and_another_program_another(monkeypatch):
+    first = program()
+    assert program() == first  # and processes that inherit the environment have it, too
+    monkeypatch.delenv(processes.OURS)
+    assert program() != first
+    monkeypatch.delenv(processes.OURS)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "17")
+    monkeypatch.setenv("MASTER_PORT", "4000")
+    torchrun = program()
+    monkeypatch.delenv(processes.OURS)
+    assert program() == torchrun  # each process works it out for itself
+
+
+def test_notes_of_other_programs_count_for_nothing(tmp_path):
+    file = tmp_path / "note.json"
+    assert noted(file) is None
+    write_json(file, {"program": "another", "reason": "x"})
+    assert noted(file) is None
+    announce(file, reason="y")
+    assert noted(file)["reason"] == "y"
+    file.write_text("{")
+    assert noted(file) is None
+
+
+def test_waiting_ends_with_what_comes_first(tmp_path, monkeypatch):
+    done, failed, begun = (tmp_path / name for name in ("done", "failed", "begun"))
+    announce(begun)
+    assert wait_for(done, failed, begun) is False
+    announce(failed, reason="too few pixels")
+    with pytest.raises(UserError, match="too few pixels"):
+        wait_for(done, failed, begun)
+    done.touch()
+    assert wait_for(done, failed, begun) is True
+    done.unlink()
+    failed.unlink()
+    parents = iter([1, 1, 2])
+    monkeypatch.setattr(processes.os, "getppid", lambda: next(parents, 2))
+    with pytest.raises(UserError, match="has ended without it"):
+        wait_for(done, failed)
+
+
+def test_the_others_work_only_once_the_first_does(tmp_path):
+    """Here threads stand for the processes."""
+    order = []
+
+    def first(directory):
+        assert noted(directory / AT_WORK)
+        order.append("first")
+        while len(order) < 2:
+            time.sleep(0.01)
+        return {"seconds": 1}
+
+    def other(directory):
+        order.append("other")
+        return {}
+
+    results = {}
+    content = {"version": 1}
+
+    def run(name, work, **how):
+        results[name] = run_phase(tmp_path, "attention", "Phase", content, work, **how)
+
+    threads = [threading.Thread(target=run, args=("other", other), kwargs={"first": False, "together": True})]
+    threads[0].start()
+    time.sleep(0.1)
+    assert order == []
+    threads.append(threading.Thread(target=run, args=("first", first)))
+    threads[1].start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert order == ["first", "other"]
+    assert results["other"].record == results["first"].record == {"seconds": 1}
+    assert not (results["first"].directory / AT_WORK).exists()
+
+
+def test_a_failure_reaches_the_others_and_is_forgotten_at_the_next_start(tmp_path):
+    content = {"version": 1}
+
+    def fails(directory):
+        raise UserError("cannot be clustered")
+
+    with pytest.raises(UserError):
+        run_phase(tmp_path, "clustering", "Phase", content, fails)
+    with pytest.raises(UserError, match="cannot be clustered"):
+        run_phase(tmp_path, "clustering", "Phase", content, fails, first=False)
+    found = run_phase(tmp_path, "clustering", "Phase", content, lambda directory: {"seconds": 2})
+    assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 2}
+    assert json.loads((found.directory / "phase.json").read_text()) == {"seconds": 2}
