@@ -66,7 +66,7 @@ def finished_summary(chain: Chain) -> dict[str, Any] | None:
     summary: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
     if not summary or summary["phases"]["predictor"]["key"] != chain.predictor_key():
         return None
-    return summary if summary["tested_on"] == chain.tested_on() else None
+    return summary if summary.get("tested_on") == chain.tested_on() else None  # older ones do not say
 
 
 def _what(config: DictConfig, dataset: str) -> dict[str, Any]:

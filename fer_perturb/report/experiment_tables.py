@@ -176,7 +176,7 @@ def occlusion_curve(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
         style: Any = {"color": f"C{features.index(feature)}", "marker": "o"}
         style["linestyle"] = ("-", "--", ":", "-.")[_each(runs, "scheme").index(scheme) % 4]
         x = sorted(line)
-        axis.plot(x, [100 * line[share] for share in x], label=f"{scheme}, {feature}", **style)
+        axis.plot(x, [100 * line[share] for share in x], label=f"{base}, {scheme}, {feature}", **style)
     axis.set_xlabel("share of the feature that is hidden in testing")
     axis.set_ylabel("accuracy on the test split, %")
     axis.grid(alpha=0.3)

@@ -17,6 +17,7 @@ from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
+from fer_perturb.files import write_json
 from fer_perturb.train import train
 
 
@@ -171,6 +172,11 @@ def test_predictions_on_data_that_have_changed_are_made_again(data_directory: Pa
     assert second["phases"]["predictor"]["cached"]
     supports = [sum(of["support"] for of in s["test_on"]["other"]["per_class"].values()) for s in (first, second)]
     assert supports == [40, 30]
+
+    older = {key: value for key, value in second.items() if key != "tested_on"}  # as it was written before
+    write_json(run / "summary.json", older)
+    _, third = train(small(data, tmp_path / "outputs", *given))
+    assert third == second
 
 
 @contextmanager
