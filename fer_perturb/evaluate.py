@@ -11,8 +11,8 @@ from fer_perturb.errors import UserError
 def evaluate(config: DictConfig) -> Path:
     """Tests what `config` (conf/evaluate.yaml, composed) describes; the file of its predictions."""
     # here, not above, so that --help is fast
-    from fer_perturb.data.occluders import Occluder
     from fer_perturb.data.packed import load_packed
+    from fer_perturb.data.shown import shown, unplaced
     from fer_perturb.tasks.chain import require_alike
     from fer_perturb.tasks.fitting import make_trainer
     from fer_perturb.tasks.predictions import predict, write_predictions
@@ -27,8 +27,14 @@ def evaluate(config: DictConfig) -> Path:
         task, views = with_views_of(run, other), f"+views_from@{other.name}"
     data = run.chain.data.data
     if config.get("dataset"):
+        asked, own = unplaced(config.dataset), unplaced(run.chain.config.dataset)
+        if asked != own:
+            raise UserError(
+                f"dataset.unplaced={asked}: {run.directory} was trained and tested with {own}; expected the same, "
+                "as its predictions are compared image by image."
+            )
         prepared = load_packed(Path(config.paths.data, str(config.dataset.name)))  # nothing is drawn in its place
-        data = prepared.occluded(Occluder.from_config(config.dataset))
+        data = shown(prepared, config.dataset)
         require_alike(data, run.chain.data.data, f"dataset={data.name}")
     task.scheme.require_landmarks(data)
     trainer = make_trainer(run.chain.alone, run.chain.recipe, run.directory, None)

@@ -10,11 +10,15 @@ from fer_perturb.cli import entry_point
 def landmarks(config: DictConfig) -> Path:
     """Places the landmarks of the dataset that `config` (conf/landmarks.yaml, composed) names; where they lie."""
     # here, not above, so that --help is fast
-    from fer_perturb.data.landmarks import place_landmarks
+    import rich
+
+    from fer_perturb.data.landmarks import place_landmarks, unplaced_table
     from fer_perturb.data.packed import LANDMARKS
     from fer_perturb.open_data import open_data
 
-    return place_landmarks(open_data(config)).root / LANDMARKS
+    data = place_landmarks(open_data(config))
+    rich.print(unplaced_table(data, "they have the mean shape"))
+    return data.root / LANDMARKS
 
 
 def report(folders: list[Path], config: DictConfig) -> None:

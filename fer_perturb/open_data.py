@@ -4,17 +4,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.data.shown import shown, unplaced
 from fer_perturb.errors import UserError
 
 
 def open_data(config: DictConfig) -> PackedData:
-    """The data, with an occluder where the config names one.
+    """The data, as the config asks to see them (see shown.py).
 
     Raises UserError, saying which command prepares the data or their landmarks, where they are not there.
     """
-    return _whole(config).occluded(Occluder.from_config(config.dataset))
+    return shown(_whole(config), config.dataset)
 
 
 def _whole(config: DictConfig) -> PackedData:
@@ -28,7 +28,7 @@ def _whole(config: DictConfig) -> PackedData:
     data = load_packed(root)
     made = data.manifest["source"]
     if config.dataset.kind == "maskfer" and "unplaced" in made:  # not as its author released it
-        was, asked = (made["unplaced"], made["of"]["name"]), (config.dataset.unplaced, str(config.dataset.of))
+        was, asked = (made["unplaced"], made["of"]["name"]), (unplaced(config.dataset), str(config.dataset.of))
         if was != asked:
             raise UserError(
                 f"{root} was made with dataset.unplaced={was[0]} dataset.of={was[1]}, and not with {asked[0]} and "

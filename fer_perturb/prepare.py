@@ -18,6 +18,7 @@ def prepare(config: DictConfig) -> Path:
         prepare_maskfer,
         prepare_released_maskfer,
     )
+    from fer_perturb.data.shown import unplaced
     from fer_perturb.open_data import open_data
 
     dataset = config.dataset
@@ -27,7 +28,7 @@ def prepare(config: DictConfig) -> Path:
         return open_data(config).root
     if dataset.kind == "maskfer" and config.source is None:
         return prepare_maskfer(
-            load_packed(Path(config.paths.data, str(dataset.of))), root, unplaced=dataset.unplaced
+            load_packed(Path(config.paths.data, str(dataset.of))), root, unplaced=unplaced(dataset)
         ).root
     if config.source is None:
         raise UserError(

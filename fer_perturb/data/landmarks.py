@@ -121,7 +121,6 @@ def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]]
         arrays = {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for s in found for name in (s, f"{s}_unrest")}
         content = {"made_by": made_by, "arrays": arrays}
         files.write_json(temporary / MANIFEST, content)
-    rich.print(unplaced_table(load_packed(data.root), "they have the mean shape"))
 
 
 def unplaced_table(data: PackedData, what: str) -> Table:

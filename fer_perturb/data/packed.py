@@ -55,7 +55,7 @@ class RawSplit:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One split as it lies on disk.
+    """One split as it lies on disk, or some of its rows.
 
     images: (N, H, W) uint8, memory-mapped, read-only. labels: (N,) uint8. landmarks: float (N, 68, 2), x and y in
     pixels of iBUG's 68 points, memory-mapped; None where the dataset has none that belong to its images. occluder: what
@@ -72,6 +72,17 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def rows(self, chosen: NDArray[np.int64]) -> "Split":
+        """Some of its rows, in memory."""
+        return replace(
+            self,
+            images=self.images[chosen],
+            labels=self.labels[chosen],
+            names=[self.names[row] for row in chosen],
+            landmarks=None if self.landmarks is None else self.landmarks[chosen],
+            unmasked=None if self.unmasked is None else self.unmasked[chosen],
+        )
 
     def identities(self) -> NDArray[np.bytes_]:
         """(N,) of 64 hex digits ("S64"): the sha256 of each image's pixels, of MaskFer's before they were masked.
@@ -90,7 +101,7 @@ class PackedData:
     classes: tuple[str, ...]
     splits: dict[str, Split]
     manifest: dict[str, Any]
-    occluded_by: dict[str, Any] = field(default_factory=dict)
+    changed_by: dict[str, Any] = field(default_factory=dict)  # what was done to the arrays on disk
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -118,7 +129,7 @@ class PackedData:
             "arrays": {name: array["sha256"] for name, array in self.manifest["arrays"].items()},
             "names": hashlib.sha256(names.encode()).hexdigest(),
         }
-        return own | self.occluded_by
+        return own | self.changed_by
 
     def occluded(self, occluder: "Occluder | None") -> "PackedData":
         """The same data with a part of each face hidden, under the name <dataset>+<occluder>@<coverage>.
@@ -130,12 +141,31 @@ class PackedData:
         self.require_landmarks(f"The occluder {occluder.name}")
         splits = {name: replace(split, occluder=occluder) for name, split in self.splits.items()}
         by = {"occluder": [occluder.name, occluder.version], "landmarks": self.landmarks_identity}
-        return replace(self, name=f"{self.name}+{occluder.name}", splits=splits, occluded_by=by)
+        return replace(self, name=f"{self.name}+{occluder.name}", splits=splits, changed_by=self.changed_by | by)
+
+    def without_unplaced(self) -> "PackedData":
+        """The same data without the faces that landmarks could not be placed on; the other images come into memory.
+
+        Raises UserError where there are no landmarks, or a split would be empty.
+        """
+        self.require_landmarks("dataset.unplaced=drop")
+        placed = {name: self.placed(name) for name in self.splits}
+        if all(of.all() for of in placed.values()):
+            return self
+        for name, of in placed.items():
+            if not of.any():
+                raise UserError(
+                    f"dataset.unplaced=drop leaves nothing of {self.root / name}: no face was placed there."
+                )
+        splits = {name: split.rows(np.flatnonzero(placed[name])) for name, split in self.splits.items()}
+        by = {"unplaced": "drop", "landmarks": self.landmarks_identity}
+        return replace(self, splits=splits, changed_by=self.changed_by | by)
 
     def placed(self, split: str) -> NDArray[np.bool_]:
         """(N,): which faces of a split the landmarks were found on; the others have the mean shape."""
         unrest = self.root / LANDMARKS / f"{split}_unrest.npy"
-        if f"{split}/{LANDMARKS}.npy" in self.manifest["arrays"] or not unrest.is_file():
+        known = f"{split}/{LANDMARKS}.npy" in self.manifest["arrays"]
+        if known or "unplaced" in self.changed_by or not unrest.is_file():
             return np.ones(len(self.splits[split]), dtype=np.bool_)
         found: NDArray[np.bool_] = np.load(unrest, allow_pickle=False) <= np.float16(UNREST)
         return found

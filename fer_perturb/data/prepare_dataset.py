@@ -64,8 +64,6 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
     The landmarks are placed first, where `data` has none. unplaced: what becomes of faces that they could not be placed
     on, `mean` (the mask of the mean shape) or `drop`. Raises UserError.
     """
-    if unplaced not in ("mean", "drop"):
-        raise UserError(f"dataset.unplaced={unplaced}: expected mean or drop.")
     if root.resolve() == data.root.resolve() or data.splits["train"].unmasked is not None:
         raise UserError(
             f"MaskFer of {data.root} into {root}: expected the unmasked faces in dataset.of, and another dataset.name."

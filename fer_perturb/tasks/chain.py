@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.data.shown import shown, unplaced
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file, link
 from fer_perturb.models.build import build_network, check_network
@@ -329,8 +330,8 @@ class Chain:
 
     def _other_dataset(self, name: str) -> PackedData:
         base, _, occluder = name.partition("+")
-        data = load_packed(Path(self.config.paths.data, base))
-        data = data.occluded(Occluder.from_name(occluder)) if occluder else data
+        asked = {"unplaced": unplaced(self.config.dataset), "occluder": occluder.split("+") if occluder else "none"}
+        data = shown(load_packed(Path(self.config.paths.data, base)), asked)
         require_alike(data, self.data.data, f"test_on={name}")
         return data
 

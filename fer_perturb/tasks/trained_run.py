@@ -7,8 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 
-from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import load_packed
+from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import WEIGHTS, Chain
@@ -51,7 +51,7 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
     for name, neutral in NEUTRAL.items():  # keys that the run is older than
         if OmegaConf.select(config, name, default=MISSING) is MISSING:
             OmegaConf.update(config, name, neutral, force_add=True)
-    data = load_packed(Path(config.paths.data, str(config.dataset.name))).occluded(Occluder.from_config(config.dataset))
+    data = shown(load_packed(Path(config.paths.data, str(config.dataset.name))), config.dataset)
     chain = Chain(config, data, lambda phase: None)
     trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]
     if trained_on != chain.identity_of(data):

@@ -91,6 +91,7 @@ def test_the_command(drawn, tmp_path, capsys):
     assert prepare(composed(*given, name="prepare")) == drawn.root.parent / "maskfer"
     printed = capsys.readouterr().out
     assert "could not be placed: they wear the mask of the mean shape" in " ".join(printed.split())
+    assert printed.count("could not be placed") == 1
     assert len(re.findall(r"│ 0 ", printed)) >= 3  # none of each class
     with pytest.raises(UserError, match=r"dataset.unplaced=some: expected mean or drop"):
         prepare(composed(*given, "dataset.unplaced=some", name="prepare"))

@@ -1,0 +1,25 @@
+"""Prepared data as conf/dataset asks for them: which faces are left out, and what is hidden of the others."""
+
+from typing import Any
+
+from fer_perturb.data.occluders import Occluder
+from fer_perturb.data.packed import PackedData
+from fer_perturb.errors import UserError
+
+
+def shown(data: PackedData, dataset: Any) -> PackedData:
+    """`data` under `unplaced`, `occluder`, `coverage` and `fill` of `dataset`, a mapping like conf/dataset's.
+
+    Raises UserError that names the key, or says how to place the landmarks that it needs.
+    """
+    if unplaced(dataset) == "drop":
+        data = data.without_unplaced()
+    return data.occluded(Occluder.from_config(dataset))
+
+
+def unplaced(dataset: Any) -> str:
+    """What becomes of faces that landmarks could not be placed on: `mean` (their shape) or `drop`. Raises UserError."""
+    asked = str(dataset.get("unplaced", "mean"))
+    if asked not in ("mean", "drop"):
+        raise UserError(f"dataset.unplaced={asked}: expected mean or drop.")
+    return asked
