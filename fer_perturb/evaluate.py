@@ -13,8 +13,8 @@ def evaluate(config: DictConfig) -> Path:
     # here, not above, so that --help is fast
     from fer_perturb.data.packed import load_packed
     from fer_perturb.data.shown import shown, unplaced
-    from fer_perturb.tasks.chain import require_alike
     from fer_perturb.tasks.fitting import make_trainer
+    from fer_perturb.tasks.other_datasets import require_alike
     from fer_perturb.tasks.predictions import predict, write_predictions
     from fer_perturb.tasks.trained_run import load_run, with_views_of
 

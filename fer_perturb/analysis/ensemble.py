@@ -16,7 +16,8 @@ from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file
 from fer_perturb.tasks.budget import within_budget
-from fer_perturb.tasks.chain import Chain, FinishedPhase, with_canonical_names
+from fer_perturb.tasks.chain import Chain, FinishedPhase
+from fer_perturb.tasks.other_datasets import with_canonical_names
 from fer_perturb.tasks.run_directory import describe_run, run_directory
 
 

@@ -14,9 +14,7 @@ from pytorch_lightning.loggers import Logger
 from safetensors.torch import load_file, save_file
 
 from fer_perturb.data.datamodule import FaceDataModule
-from fer_perturb.data.occluders import Occluder
-from fer_perturb.data.packed import PackedData, load_packed
-from fer_perturb.data.shown import shown, unplaced
+from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file, link
 from fer_perturb.models.build import build_network, check_network
@@ -34,6 +32,7 @@ from fer_perturb.tasks.flops import forward_flops
 from fer_perturb.tasks.grey_values import GreyValues
 from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
 from fer_perturb.tasks.loggers import phase_logger
+from fer_perturb.tasks.other_datasets import other_datasets, with_canonical_names
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.predictions import predict, write_predictions
 from fer_perturb.tasks.predictor import Predictor
@@ -82,7 +81,7 @@ class Chain:
         self.first = trainer.is_global_zero  # of the processes that train together, if there are several
         self.alone = config.trainer if trainer.world_size == 1 else on_one_device(config.trainer, trainer)
         self.cache = Path(config.paths.outputs, ".cache")
-        self.others = [self._other_dataset(name) for name in config.test_on if name != data.name]
+        self.others = other_datasets(config, data)
         for used in (data, *self.others):
             self.scheme.require_landmarks(used)
 
@@ -327,32 +326,3 @@ class Chain:
     def tested_on(self) -> dict[str, str]:
         """The datasets of `test_on`, and what they are: the predictions on others of those names are not used again."""
         return {data.name: content_key(self.identity_of(data)) for data in self.others}
-
-    def _other_dataset(self, name: str) -> PackedData:
-        base, _, occluder = name.partition("+")
-        asked = {"unplaced": unplaced(self.config.dataset), "occluder": occluder.split("+") if occluder else "none"}
-        data = shown(load_packed(Path(self.config.paths.data, base)), asked)
-        require_alike(data, self.data.data, f"test_on={name}")
-        return data
-
-
-def with_canonical_names(config: DictConfig) -> DictConfig:
-    """The config with the datasets of `test_on` under their predictions' names: fer2013+mouth as fer2013+mouth@1."""
-    if isinstance(config.test_on, str):
-        raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
-    names = []
-    for base, _, given in (str(name).partition("+") for name in config.test_on):
-        occluder = Occluder.from_name(given) if given else None
-        names.append(f"{base}+{occluder.name}" if occluder else base)
-    config = config.copy()
-    config.test_on = list(dict.fromkeys(names))
-    return config
-
-
-def require_alike(data: PackedData, own: PackedData, given: str) -> None:
-    """UserError, beginning with what was `given`, where a network trained on `own` cannot be tested on `data`."""
-    if data.classes != own.classes or data.image_size != own.image_size:
-        raise UserError(
-            f"{given}: its classes or its image size are not those of {own.name}; expected "
-            f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
-        )
