@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from fer_perturb.errors import UserError
 from fer_perturb.models.stages import feature_info, stages
+from fer_perturb.models.zero_padded import ZeroPadded
 
 INPUT = "input"
 
@@ -121,6 +122,7 @@ class GatedNetwork(nn.Module):
         if isinstance(attention_at, str):
             raise UserError(f"model.attention.at must be a list of places, such as [{attention_at}].")
         self.input_gate = SpatialGate() if INPUT in attention_at else None
+        self.padding = next((module for module in network.modules() if isinstance(module, ZeroPadded)), None)
         nhwc = str(getattr(network, "output_fmt", "NCHW")) == "NHWC"
         channels = {entry["module"]: entry["num_chs"] for entry in feature_info(network)}
         # All paths are looked up before any stage is replaced, as one may lie within another.
@@ -154,10 +156,18 @@ class GatedNetwork(nn.Module):
                 f"model.attention.at: the forward pass of {self.name} does not call the module at {unused[0]!r}, "
                 "so a gate there does nothing. Name another place, such as input or stage1."
             )
-        scaled = [
-            F.interpolate(m.float(), size=x.shape[2:], mode="bilinear", align_corners=False) for m in maps.values()
-        ]
+        scaled = [self._on_picture(m.float(), x, place) for place, m in maps.items()]
         return logits, torch.cat(scaled, dim=1).mean(dim=1).clamp(0.0, 1.0)  # clamp: rounding errors only
+
+    def _on_picture(self, attention: Tensor, x: Tensor, place: str) -> Tensor:
+        """A gate's map (B, 1, h, w), brought to the size of the pictures, without what lies in their padding."""
+        height, width = x.shape[2:]
+        left = right = top = bottom = 0
+        if self.padding is not None and place != INPUT:
+            left, right, top, bottom = self.padding.margins(height, width)
+        size = (top + height + bottom, left + width + right)
+        whole = F.interpolate(attention, size=size, mode="bilinear", align_corners=False)
+        return whole[..., top : top + height, left : left + width]
 
     def gates(self) -> dict[str, SpatialGate]:
         """The gates by their places, in the order of the network's modules."""

@@ -8,6 +8,8 @@ from timm.models.resnet import BasicBlock, ResNet, downsample_conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fer_perturb.models.zero_padded import ZeroPadded
+
 DEPTHS = (4, 3, 2, 1)  # of the masking block after each stage
 
 _CONFIG = {"input_size": (1, 48, 48), "num_classes": 7, "first_conv": "conv1.1", "classifier": "fc"}
@@ -60,14 +62,6 @@ class MaskingBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * (1 + self.mask(x))
-
-
-class ZeroPadded(nn.Module):
-    """Pads pictures (B, C, H, W) evenly with zeros to 64 pixels a side, or else to the next multiple of 32."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows, columns = (max(64, -(-side // 32) * 32) - side for side in x.shape[-2:])
-        return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
 
 
 def _build(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:

@@ -21,7 +21,7 @@ from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.scheme import Scheme
 from fer_perturb.tasks.seeds import derive
 
-VERSION = 2  # raise it when the phase's result changes: stored results of older versions are not used again
+VERSION = 3  # raise it when the phase's result changes: stored results of older versions are not used again
 
 
 class AttentionClustering(pl.LightningModule):

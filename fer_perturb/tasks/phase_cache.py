@@ -20,7 +20,7 @@ import rich
 from filelock import FileLock
 
 from fer_perturb.files import PARTIAL, link, write_json
-from fer_perturb.tasks.processes import announce, wait_for
+from fer_perturb.tasks.processes import announce, next_attempt, wait_for
 
 RECORD = "phase.json"
 AT_WORK = "at_work.json"
@@ -66,24 +66,24 @@ def run_phase(
     key = content_key(content)
     directory = cache / name / key
     partial, failed, done = directory.with_name(key + PARTIAL), directory.with_name(key + ".failed"), directory / RECORD
+    attempt = next_attempt(directory, first)
     if not first:
-        if not wait_for(done, failed, begun=partial / AT_WORK if together else None):
+        if not wait_for(done, failed, attempt, begun=partial / AT_WORK if together else None):
             work(partial)
-            wait_for(done, failed)
+            wait_for(done, failed, attempt)
         return PhaseResult(key, directory, True, json.loads(done.read_text()))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
-        failed.unlink(missing_ok=True)
         cached = done.is_file()
         rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
         if not cached:
             partial.mkdir(exist_ok=True)
             if not (partial / RECORD).is_file():  # else it was stopped just before the rename
-                announce(partial / AT_WORK)
+                announce(partial / AT_WORK, attempt)
                 try:
                     record = work(partial)
                 except Exception as error:
-                    announce(failed, reason=str(error))
+                    announce(failed, attempt, reason=str(error))
                     raise
                 release_memory()
                 write_json(partial / "content.json", content)
@@ -91,6 +91,7 @@ def run_phase(
             shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
             (partial / AT_WORK).unlink(missing_ok=True)
             partial.rename(directory)
+            failed.unlink(missing_ok=True)
     return PhaseResult(key, directory, cached, json.loads((directory / RECORD).read_text()))
 
 

@@ -3,12 +3,15 @@
 All of them run the whole program. They train together; what else there is to do, from clustering to writing files, the
 first does alone, and the others find it done. The process group exists only from the first training on, so they meet
 at files: the first says in `<phase>.partial/at_work.json` that it has begun, and in `<phase>.failed` why it gave up.
+Jobs of a sweep may come to the same phase again after it failed, each process in its own time, so a note says which
+attempt it is of: all processes come to an unfinished phase equally often.
 """
 
 import json
 import os
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from fer_perturb.files import write_json
 
 PAUSE = 0.2  # seconds between two looks
 OURS = "FER_PERTURB_PROGRAM"  # the environment variable that Lightning hands on to the processes it starts
+_attempts: Counter[tuple[Path, bool]] = Counter()
 STARTED_TOGETHER = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID")
 
 
@@ -31,9 +35,15 @@ def program() -> str:
     return os.environ[OURS]
 
 
-def announce(file: Path, **what: Any) -> None:
+def next_attempt(phase: Path, first: bool) -> int:
+    """How often this process, the `first` or not, has come to `phase`, this time included."""
+    _attempts[phase, first] += 1
+    return _attempts[phase, first]
+
+
+def announce(file: Path, attempt: int, **what: Any) -> None:
     """Called by the first process: writes a note for the other processes of this program."""
-    write_json(file, {"program": program(), **what})
+    write_json(file, {"program": program(), "attempt": attempt, **what})
 
 
 def noted(file: Path) -> dict[str, Any] | None:
@@ -45,16 +55,17 @@ def noted(file: Path) -> dict[str, Any] | None:
     return note if note.get("program") == program() else None
 
 
-def wait_for(done: Path, failed: Path, begun: Path | None = None) -> bool:
-    """Waits for the first process: True once `done` is there, False once it has `begun`.
+def wait_for(done: Path, failed: Path, attempt: int, begun: Path | None = None) -> bool:
+    """Waits for the first process: True once `done` is there, False once it has `begun` this `attempt`.
 
-    Raises UserError where it has `failed`, with its reason, or where the process that started this one has died.
+    Raises UserError where that `failed`, with its reason, or where the process that started this one has died.
     """
     parent = os.getppid()
     while not done.is_file():
-        if failure := noted(failed):
+        failure = noted(failed)
+        if failure and failure["attempt"] >= attempt:
             raise UserError(failure["reason"])
-        if begun and noted(begun):
+        if begun and (beginning := noted(begun)) and beginning["attempt"] == attempt:
             return False
         if os.getppid() != parent:
             raise UserError(f"The process that was to write {done} has ended without it.")

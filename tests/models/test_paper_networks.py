@@ -10,8 +10,9 @@ from torch import nn
 
 from fer_perturb.models.build import OWN, build_network
 from fer_perturb.models.gates import GatedNetwork
-from fer_perturb.models.resmasking import MaskingBlock, ZeroPadded
+from fer_perturb.models.resmasking import MaskingBlock
 from fer_perturb.models.stages import stages
+from fer_perturb.models.zero_padded import ZeroPadded
 from fer_perturb.tasks.flops import forward_flops
 
 PAPER = {
@@ -69,6 +70,39 @@ def test_gates_on_the_input_and_between_the_stages(name: str) -> None:
         gradient = gate.conv.weight.grad
         assert gradient is not None
         assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("side", [40, 48])
+def test_attention_lies_where_the_picture_has_something(name: str, side: int) -> None:
+    torch.manual_seed(0)
+    network = build_network(name, num_classes=7, attention_at=["stage1", "stage2"]).eval()
+    assert isinstance(network, GatedNetwork)
+    pictures = torch.zeros(3, 1, side, side)
+    low, high = side // 4, 3 * side // 4
+    for number, middle in enumerate((low, high)):
+        pictures[number, 0, middle - 2 : middle + 2, middle - 2 : middle + 2] = 3.0
+    with torch.no_grad():
+        _, attention = network.forward_with_attention(pictures)
+    change = (attention[:2] - attention[2]).square()
+    pixels = torch.arange(side) + 0.5
+    for kept in (1, 2):  # rows, columns: the attention moves as far as what it is drawn by
+        seen = change.sum(dim=3 - kept)
+        first, second = (seen @ pixels) / seen.sum(dim=1)
+        assert float(second - first) == pytest.approx(high - low, rel=0.2)
+
+
+@pytest.mark.parametrize("side", [40, 48])
+def test_attention_of_a_padded_picture_is_its_middle(side: int) -> None:
+    torch.manual_seed(0)
+    network = build_network("resmasking_small", num_classes=7, attention_at=["stage1", "stage2"]).eval()
+    assert isinstance(network, GatedNetwork)
+    picture, margin = torch.rand(1, 1, side, side), (64 - side) // 2
+    with torch.no_grad():
+        logits, attention = network.forward_with_attention(picture)
+        same, whole = network.forward_with_attention(nn.functional.pad(picture, (margin,) * 4))
+    torch.testing.assert_close(logits, same)
+    torch.testing.assert_close(attention, whole[:, margin:-margin, margin:-margin])
 
 
 @pytest.mark.parametrize("name", TEN)

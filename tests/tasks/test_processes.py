@@ -18,9 +18,11 @@ def environment(monkeypatch):
     monkeypatch.setattr(processes, "PAUSE", 0.01)
     for name in (processes.OURS, *processes.STARTED_TOGETHER):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(processes.OURS, "a program")  # else threads that stand for its processes might name it twice
 
 
 def test_a_program_has_one_name_and_another_program_another(monkeypatch):
+    monkeypatch.delenv(processes.OURS)
     first = program()
     assert program() == first  # and processes that inherit the environment have it, too
     monkeypatch.delenv(processes.OURS)
@@ -38,7 +40,7 @@ def test_notes_of_other_programs_count_for_nothing(tmp_path):
     assert noted(file) is None
     write_json(file, {"program": "another", "reason": "x"})
     assert noted(file) is None
-    announce(file, reason="y")
+    announce(file, 1, reason="y")
     assert noted(file)["reason"] == "y"
     file.write_text("{")
     assert noted(file) is None
@@ -46,19 +48,19 @@ def test_notes_of_other_programs_count_for_nothing(tmp_path):
 
 def test_waiting_ends_with_what_comes_first(tmp_path, monkeypatch):
     done, failed, begun = (tmp_path / name for name in ("done", "failed", "begun"))
-    announce(begun)
-    assert wait_for(done, failed, begun) is False
-    announce(failed, reason="too few pixels")
+    announce(begun, 1)
+    assert wait_for(done, failed, 1, begun) is False
+    announce(failed, 1, reason="too few pixels")
     with pytest.raises(UserError, match="too few pixels"):
-        wait_for(done, failed, begun)
+        wait_for(done, failed, 1, begun)
     done.touch()
-    assert wait_for(done, failed, begun) is True
+    assert wait_for(done, failed, 1, begun) is True
     done.unlink()
     failed.unlink()
     parents = iter([1, 1, 2])
     monkeypatch.setattr(processes.os, "getppid", lambda: next(parents, 2))
     with pytest.raises(UserError, match="has ended without it"):
-        wait_for(done, failed)
+        wait_for(done, failed, 1)
 
 
 def test_the_others_work_only_once_the_first_does(tmp_path):
@@ -108,3 +110,60 @@ def test_a_failure_reaches_the_others_and_is_forgotten_at_the_next_start(tmp_pat
     found = run_phase(tmp_path, "clustering", "Phase", content, lambda directory: {"seconds": 2})
     assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 2}
     assert json.loads((found.directory / "phase.json").read_text()) == {"seconds": 2}
+
+
+def test_a_failure_of_an_earlier_job_does_not_part_the_processes(tmp_path):
+    """Both jobs of a sweep train the same phase 1, which diverges in the first job."""
+    content, met, errors = {"version": 2}, threading.Barrier(2, timeout=20), []
+
+    def diverges(directory):
+        met.wait()
+        raise UserError("Training diverged")
+
+    def job(work, first):
+        try:
+            return run_phase(tmp_path, "attention", "Phase", content, work, first=first, together=True).record
+        except UserError as error:
+            errors.append(str(error))
+
+    def program(first, found):
+        job(diverges, first)
+        if first:
+            time.sleep(0.2)  # the others have come to the next job meanwhile
+        found.append(job(lambda directory: (met.wait() and None) or {"seconds": 3}, first))
+
+    found = []
+    threads = [threading.Thread(target=program, args=(first, found)) for first in (True, False)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert errors == ["Training diverged"] * 2
+    assert found == [{"seconds": 3}] * 2
+
+
+def test_who_comes_late_learns_of_its_own_failure(tmp_path):
+    """The first process has failed, and is at work on the phase for the next job, when another comes to it."""
+    content, at_work, go_on = {"version": 3}, threading.Event(), threading.Event()
+
+    def fails(directory):
+        raise UserError("cannot be clustered")
+
+    def works(directory):
+        at_work.set()
+        go_on.wait(timeout=20)
+        return {"seconds": 4}
+
+    def first():
+        with pytest.raises(UserError):
+            run_phase(tmp_path, "clustering", "Phase", content, fails, together=True)
+        run_phase(tmp_path, "clustering", "Phase", content, works, together=True)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    at_work.wait(timeout=20)
+    with pytest.raises(UserError, match="cannot be clustered"):
+        run_phase(tmp_path, "clustering", "Phase", content, works, first=False, together=True)
+    go_on.set()
+    thread.join(timeout=20)
+    assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 4}
