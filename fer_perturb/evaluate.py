@@ -1,5 +1,6 @@
 """python -m fer_perturb.evaluate: a trained run on any dataset, and under any run's maps."""
 
+import json
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -15,6 +16,7 @@ def evaluate(config: DictConfig) -> Path:
     from fer_perturb.data.shown import shown, unplaced
     from fer_perturb.tasks.fitting import make_trainer
     from fer_perturb.tasks.other_datasets import require_alike
+    from fer_perturb.tasks.phase_cache import content_key
     from fer_perturb.tasks.predictions import predict, write_predictions
     from fer_perturb.tasks.trained_run import load_run, with_views_of
 
@@ -37,6 +39,12 @@ def evaluate(config: DictConfig) -> Path:
         data = shown(prepared, config.dataset)
         require_alike(data, run.chain.data.data, f"dataset={data.name}")
     task.scheme.require_landmarks(data)
+    tested_on = json.loads((run.directory / "summary.json").read_text()).get("tested_on", {})
+    if not views and tested_on.get(data.name, key := content_key(run.chain.identity_of(data))) != key:
+        raise UserError(
+            f"dataset={data.name}: the run was tested on other data of that name, which its summary tells of; expected "
+            "those, or another dataset.name. Train the run again to test it on these."
+        )
     trainer = make_trainer(run.chain.alone, run.chain.recipe, run.directory, None)
     path = run.directory / "predictions" / f"{data.name}{views}.parquet"
     write_predictions(path, data, predict(task, data, trainer), run.chain.recipe.tta)

@@ -14,9 +14,9 @@ def landmarks(config: DictConfig) -> Path:
 
     from fer_perturb.data.landmarks import place_landmarks, unplaced_table
     from fer_perturb.data.packed import LANDMARKS
-    from fer_perturb.open_data import open_data
+    from fer_perturb.open_data import prepared
 
-    data = place_landmarks(open_data(config))
+    data = place_landmarks(prepared(config))
     rich.print(unplaced_table(data, "they have the mean shape"))
     return data.root / LANDMARKS
 

@@ -2,22 +2,30 @@
 
 from pathlib import Path
 
+import rich
 from omegaconf import DictConfig
 
+from fer_perturb.data.landmarks import unplaced_table
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
 from fer_perturb.errors import UserError
 
 
 def open_data(config: DictConfig) -> PackedData:
-    """The data, as the config asks to see them (see shown.py).
+    """The data, as the config asks to see them (see shown.py); says whose landmarks could not be placed.
 
     Raises UserError, saying which command prepares the data or their landmarks, where they are not there.
     """
-    return shown(_whole(config), config.dataset)
+    whole = prepared(config)
+    data = shown(whole, config.dataset)
+    if data is not whole and not all(whole.placed(split).all() for split in whole.splits):
+        left_out = unplaced(config.dataset) == "drop"
+        rich.print(unplaced_table(whole, "they are left out" if left_out else "what the mean shape has is hidden"))
+    return data
 
 
-def _whole(config: DictConfig) -> PackedData:
+def prepared(config: DictConfig) -> PackedData:
+    """The data as they lie on disk, every face whole."""
     root = Path(config.paths.data, str(config.dataset.name))
     if config.dataset.kind == "synthetic":
         from fer_perturb.data.prepare_dataset import prepare_synthetic
@@ -27,12 +35,11 @@ def _whole(config: DictConfig) -> PackedData:
         return prepare_synthetic(root, seed=drawing.seed, cue=drawing.cue, **counts)
     data = load_packed(root)
     made = data.manifest["source"]
-    if config.dataset.kind == "maskfer" and "unplaced" in made:  # not as its author released it
-        was, asked = (made["unplaced"], made["of"]["name"]), (unplaced(config.dataset), str(config.dataset.of))
+    if config.dataset.kind == "maskfer" and "of" in made:  # not as its author released it
+        was, asked = made["of"]["name"], str(config.dataset.of)
         if was != asked:
             raise UserError(
-                f"{root} was made with dataset.unplaced={was[0]} dataset.of={was[1]}, and not with {asked[0]} and "
-                f"{asked[1]}. Prepare it again: python -m fer_perturb.prepare dataset=maskfer "
-                f"dataset.unplaced={asked[0]} dataset.of={asked[1]}"
+                f"{root} was made with dataset.of={was}, and not with {asked}. Prepare it again: "
+                f"python -m fer_perturb.prepare dataset=maskfer dataset.of={asked}"
             )
     return data

@@ -35,9 +35,13 @@ Job = tuple[Path, slice, Path]  # a split's images, the rows of a chunk, and whe
 def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedData:
     """Places the landmarks of all images, with a process for each core (or `workers`), and loads the data with them.
 
-    What stands there for these very images, made by this version, is left as it is; what an interrupted call has
-    finished is not done again. Raises UserError where dlib is not installed, or no face could be placed.
+    What stands there for these very images, made by this version, is left as it is, and so are known ones; what an
+    interrupted call has finished is not done again. Raises UserError where dlib is not installed, or no face could be
+    placed.
     """
+    if f"train/{LANDMARKS}.npy" in data.manifest["arrays"]:
+        rich.print(f"{data.root} has had its landmarks since it was made.")
+        return data
     folder, made_by = data.root / LANDMARKS, landmarks_made_by(data.manifest)
     partial = data.root.parent / f".{data.root.name}-{LANDMARKS}{files.PARTIAL}"
     with FileLock(partial.with_suffix(".lock")):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from fer_perturb.errors import UserError
 
 Polygon = Tensor  # (B, n, 2): x and y in pixels of the corners, in order
-VERSION = 1  # raise it when the same parts would be hidden otherwise: results of older versions are not used again
+VERSION = 2  # raise it when the same parts would be hidden otherwise: results of older versions are not used again
 NOISE = 1 << 14  # random numbers that the fill `noise` is cut from
 
 
@@ -85,17 +86,19 @@ class Occluder:
 
     def __call__(self, images: Tensor, landmarks: Tensor) -> Tensor:
         """images uint8 (B, 1, H, W) and their landmarks (B, 68, 2) -> uint8 (B, 1, H, W)."""
-        shown = images
-        for part, hidden in zip(self.parts, self.hidden(landmarks, (images.shape[2], images.shape[3])), strict=True):
-            shown = torch.where(hidden.unsqueeze(1), FILLS[part.fill](images, hidden.unsqueeze(1)), shown)
+        shown, hidden = images, self.hidden(landmarks, (images.shape[2], images.shape[3]))
+        unknown = torch.stack(hidden).any(dim=0).unsqueeze(1)
+        for part, of in zip(self.parts, hidden, strict=True):
+            shown = torch.where(of.unsqueeze(1), FILLS[part.fill](images, unknown), shown)
         return shown
 
     def hidden(self, landmarks: Tensor, size: tuple[int, int]) -> list[Tensor]:
         """landmarks (B, 68, 2), size = H, W -> for each part bool (B, H, W): the pixels that are hidden."""
         points, found = landmarks.float(), []
         for part in self.parts:
-            polygons = [inside(shrunk(polygon, part.coverage), size) for polygon in FEATURES[part.feature](points)]
-            found.append(torch.stack(polygons).any(dim=0))
+            polygons = FEATURES[part.feature](points)  # with as many corners, if there are several
+            drawn = inside(shrunk(torch.cat(list(polygons)), part.coverage), size)
+            found.append(drawn.view(len(polygons), -1, *size).any(dim=0))
         return found
 
 
@@ -201,7 +204,7 @@ FEATURES: dict[str, Callable[[Tensor], Sequence[Polygon]]] = {
 }  # fmt: skip
 
 
-# what they are hidden by: uint8 (B, 1, H, W) images and bool hidden pixels -> uint8 (B, 1, H, W)
+# what they are hidden by: uint8 (B, 1, H, W) images and their hidden pixels, bool, of all parts -> uint8 (B, 1, H, W)
 
 
 def mean(images: Tensor, hidden: Tensor) -> Tensor:
@@ -211,11 +214,15 @@ def mean(images: Tensor, hidden: Tensor) -> Tensor:
 
 def noise(images: Tensor, hidden: Tensor) -> Tensor:
     """Grey values without order, a function of the picture."""
-    bank = torch.randint(256, (NOISE,), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    bank = bank.to(images.device)
+    bank = _noise_bank().to(images.device)
     pixels = torch.arange(images[0].numel(), device=images.device)
     start = images.flatten(1).sum(dim=1, dtype=torch.int64)
     return bank[(start[:, None] + pixels) % NOISE].view_as(images)
+
+
+@cache
+def _noise_bank() -> Tensor:
+    return torch.randint(256, (NOISE,), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
 def blur(images: Tensor, hidden: Tensor) -> Tensor:

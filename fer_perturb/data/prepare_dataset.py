@@ -21,7 +21,7 @@ from fer_perturb.data.fer2013 import read_fer2013
 from fer_perturb.data.folder import checked_size, read_folder
 from fer_perturb.data.landmarks import place_landmarks, unplaced_table
 from fer_perturb.data.maskfer import masked_splits
-from fer_perturb.data.packed import LANDMARKS, PackedData, RawSplit, load_packed, write_packed
+from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
 from fer_perturb.data.released_maskfer import read_released
 from fer_perturb.errors import UserError
 
@@ -69,8 +69,7 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
             f"MaskFer of {data.root} into {root}: expected the unmasked faces in dataset.of, and another dataset.name."
         )
     _bring_back(root)
-    if f"train/{LANDMARKS}.npy" not in data.manifest["arrays"]:  # photographs; drawn faces know theirs
-        data = place_landmarks(data, workers=workers)
+    data = place_landmarks(data, workers=workers)
     settings: dict[str, Any] = {
         "form": "drawn masks",
         "prepared_by": [VERSION, drawn_masks.VERSION],

@@ -8,6 +8,7 @@
 
 import csv
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -49,17 +50,16 @@ def read_released(source: Path, progress: Progress) -> dict[str, RawSplit]:
         if not of:
             raise UserError(f"{source} has no pictures of the {split} split. Expected {FORM}.")
     task = progress.add_task("Reading pictures", total=len(listed))
-    first, size = listed[0][0], None
+    first: tuple[Path, tuple[int, ...]] | None = None
     splits = {}
     for split, of in rows.items():
         images = []
         for path, _ in of:
             image = decode_grey(read_bytes(path), str(path))
-            size = size or image.shape
-            if image.shape != size:
-                raise UserError(
-                    f"{path} has {image.shape[1]}x{image.shape[0]} pixels, {first} has {size[1]}x{size[0]}."
-                )
+            first = first or (path, image.shape)
+            if image.shape != first[1]:
+                sizes = [f"{shape[1]}x{shape[0]}" for shape in (image.shape, first[1])]
+                raise UserError(f"{path} has {sizes[0]} pixels, {first[0]} has {sizes[1]}.")
             images.append(image)
             progress.advance(task)
         labels = np.array([label for _, label in of], dtype=np.uint8)
@@ -78,21 +78,44 @@ def _by_csv(source: Path) -> list[tuple[Path, int]]:
     if not set(COLUMNS) <= set(names):
         raise UserError(f"{file} has the columns {', '.join(names) or 'none'}. Expected {', '.join(COLUMNS)}.")
     reader.fieldnames = names
-    anywhere = {path.name: path for path in source.rglob("*") if PICTURE.fullmatch(path.name)}
-    listed = []
+    anywhere: dict[str, list[Path]] = {}
+    for path in source.rglob("*"):
+        if PICTURE.fullmatch(path.name):
+            anywhere.setdefault(path.name, []).append(path)
+    listed: list[tuple[Path, int]] = []
+    numbers: dict[int, str] = {}
     for number, row in enumerate(reader, start=1):
         where = f"{file}, row {number}"
         if any(row[column] is None for column in COLUMNS):
             raise UserError(f"{where}: expected {', '.join(COLUMNS)}.")
         path = source / row["path"].strip().replace("\\", "/")
         if not path.is_file():  # a path of the author's machine: the picture lies in the folder all the same
-            path = anywhere.get(path.name, path)
-        if not path.is_file():
-            raise UserError(f"{where}: there is no picture {row['path']} in {source}.")
-        listed.append((path, _label(row["classes"], where)))
+            path = _ending_alike(path, anywhere.get(path.name, []), where)
+        label = _label(row["classes"], where)
+        if numbers.setdefault(label, row["label"].strip()) != row["label"].strip():
+            raise UserError(
+                f"{where}: {row['classes'].strip()} has label {row['label'].strip()} here, and {numbers[label]} in an "
+                "earlier row; expected one number for each class."
+            )
+        listed.append((path, label))
     if not listed:
         raise UserError(f"{file} has no rows. Expected one for each picture.")
     return listed
+
+
+def _ending_alike(path: Path, candidates: list[Path], where: str) -> Path:
+    """The picture whose path ends like `path` for longest: the same name may lie in the folders of two classes."""
+    if not candidates:
+        raise UserError(f"{where}: there is no picture {path.name} in the folder.")
+    alike = {candidate: _shared_ending(candidate.parts, path.parts) for candidate in candidates}
+    best = [candidate for candidate, length in alike.items() if length == max(alike.values())]
+    if len(best) > 1:
+        raise UserError(f"{where}: {path} may be {best[0]} or {best[1]}; expected paths that tell them apart.")
+    return best[0]
+
+
+def _shared_ending(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one[::-1], other[::-1], strict=False))))
 
 
 def _by_folders(source: Path) -> list[tuple[Path, int]]:

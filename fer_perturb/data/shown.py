@@ -12,7 +12,14 @@ def shown(data: PackedData, dataset: Any) -> PackedData:
 
     Raises UserError that names the key, or says how to place the landmarks that it needs.
     """
-    if unplaced(dataset) == "drop":
+    asked, made = unplaced(dataset), data.manifest["source"].get("unplaced")
+    if made is not None and made != asked:  # MaskFer: its masks are drawn, or its faces left out, already
+        raise UserError(
+            f"{data.root} was made with dataset.unplaced={made}, and not with {asked}. Prepare it again: "
+            f"python -m fer_perturb.prepare dataset=maskfer dataset.unplaced={asked} dataset.name={data.root.name} "
+            f"dataset.of={data.manifest['source']['of']['name']}"
+        )
+    if asked == "drop":
         data = data.without_unplaced()
     return data.occluded(Occluder.from_config(dataset))
 

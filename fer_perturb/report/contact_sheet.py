@@ -1,19 +1,26 @@
-"""Many faces at a glance: landmarks, and the mask that they lead to."""
+"""Many faces at a glance: landmarks, and what they lead to."""
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from fer_perturb.data.drawn_masks import draw_mask
 from fer_perturb.data.packed import PackedData
+from fer_perturb.errors import UserError
 
 COLUMNS = 8
 
 
 def contact_sheet(data: PackedData, split: str, count: int, seed: int) -> Figure:
-    """`count` faces of a split, by class: each picture with its landmarks, and beside it with its mask.
+    """`count` faces of a split, by class: each picture with its landmarks, and beside it with its mask, or occluded.
 
-    As many of each class as there can be; which ones is drawn by `seed`. Raises UserError where there are no landmarks.
+    As many of each class as there can be; which ones is drawn by `seed`. Raises UserError where there are no landmarks,
+    no such split or nothing to draw.
     """
+    if split not in data.splits:
+        raise UserError(f"split={split}: expected one of {', '.join(data.splits)}.")
+    if count < 1:
+        raise UserError(f"count={count}: expected at least one face.")
     data.require_landmarks("The contact sheet")
     of, random = data.splits[split], np.random.default_rng(seed)
     assert of.landmarks is not None
@@ -29,7 +36,11 @@ def contact_sheet(data: PackedData, split: str, count: int, seed: int) -> Figure
         axis.axis("off")
     for axis, row in zip(axes, rows, strict=False):
         image, points = of.images[row], np.asarray(of.landmarks[row], dtype=np.float64)
-        pair = np.concatenate([image, draw_mask(image, points, identities[row])], axis=1)
+        if of.occluder is None:
+            hidden = draw_mask(image, points, identities[row])
+        else:
+            hidden = of.occluder(torch.tensor(image)[None, None], torch.tensor(points)[None])[0, 0].numpy()
+        pair = np.concatenate([image, hidden], axis=1)
         axis.imshow(pair, cmap="gray", vmin=0, vmax=255)
         colour = "lime" if data.placed(split)[row] else "red"
         inside = ((points > -0.5) & (points < np.array(image.shape[::-1]) - 0.5)).all(axis=1)

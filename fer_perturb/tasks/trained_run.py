@@ -39,7 +39,7 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
 
     Raises UserError, naming the config key `key`, for a directory that holds no trained predictor.
     """
-    for file in ("config.yaml", f"predictor/{WEIGHTS}", "predictor/content.json"):
+    for file in ("config.yaml", "summary.json", f"predictor/{WEIGHTS}", "predictor/content.json"):
         if not (directory / file).is_file():
             raise UserError(
                 f"{key}={directory} holds no {file}: expected the directory of a finished run, such as "

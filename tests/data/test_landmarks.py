@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from composing import composed
+from composing import DRAWING, composed
 
 from fer_perturb.data import face_predictor, landmarks
 from fer_perturb.data.emotions import EMOTIONS
@@ -16,6 +16,7 @@ from fer_perturb.data.packed import UNREST, RawSplit, load_packed, write_packed
 from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.files import PARTIAL, write_npy
+from fer_perturb.landmarks import landmarks as place_them
 from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 
@@ -175,3 +176,11 @@ def test_what_is_not_installed_is_said(data, monkeypatch, missing):
     with pytest.raises(UserError, match=rf"(?s){missing}.*pip install '.\[maskfer\]'"):
         place_landmarks(data)
     assert not list(data.root.parent.glob(f".*{PARTIAL}"))
+
+
+def test_known_ones_are_left_as_they_are(data_directory, capsys):
+    given = ("dataset=synthetic", f"paths.data={data_directory}", *DRAWING)
+    before = (data_directory / "synthetic" / "manifest.json").read_text()
+    place_them(composed(*given, name="landmarks"))
+    assert "has had its landmarks since it was made" in " ".join(capsys.readouterr().out.split())
+    assert (data_directory / "synthetic" / "manifest.json").read_text() == before

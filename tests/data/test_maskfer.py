@@ -4,13 +4,16 @@ import csv
 import re
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from composing import composed
 from PIL import Image
 
+from fer_perturb.data import maskfer
 from fer_perturb.data.emotions import EMOTIONS
+from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_maskfer, prepare_released_maskfer, prepare_synthetic
 from fer_perturb.errors import UserError
@@ -19,6 +22,7 @@ from fer_perturb.open_data import open_data
 from fer_perturb.prepare import prepare
 from fer_perturb.report.contact_sheet import contact_sheet
 from fer_perturb.report.figures import save_figure
+from fer_perturb.tasks.other_datasets import other_datasets
 
 COUNTS = {"n_train": 30, "n_val": 8, "n_test": 9}
 
@@ -49,10 +53,13 @@ def test_the_same_faces_in_the_same_splits(drawn, tmp_path, monkeypatch):
     assert masked.manifest["source"]["landmarks"] == drawn.landmarks_identity
 
 
-def test_the_number_of_processes_and_the_order_of_the_source_change_nothing(drawn, tmp_path):
+def test_the_number_of_processes_and_the_order_of_the_source_change_nothing(drawn, tmp_path, monkeypatch):
     one = prepare_maskfer(drawn, tmp_path / "one", unplaced="mean", workers=1)
+    monkeypatch.setattr(maskfer, "CHUNK", 7)
     two = prepare_maskfer(drawn, tmp_path / "two", unplaced="mean", workers=2)
-    assert arrays(one) == arrays(two)
+    backwards = {name: of.rows(np.arange(len(of))[::-1]) for name, of in drawn.splits.items()}
+    three = prepare_maskfer(replace(drawn, splits=backwards), tmp_path / "three", unplaced="mean", workers=1)
+    assert arrays(one) == arrays(two) == arrays(three)
 
 
 def test_found_again_unless_something_changed(drawn, tmp_path):
@@ -136,8 +143,13 @@ def test_what_it_was_made_with_must_be_what_is_asked(drawn, tmp_path):
     given = (f"paths.data={drawn.root.parent}", "dataset=maskfer", "dataset.of=synthetic")
     prepare(composed(*given, name="prepare"))
     open_data(composed(*given))
-    with pytest.raises(UserError, match=r"made with dataset.unplaced=mean dataset.of=synthetic, and not with drop"):
+    with pytest.raises(UserError, match=r"made with dataset.unplaced=mean, and not with drop.*dataset.of=synthetic"):
         open_data(composed(*given, "dataset.unplaced=drop"))
+    with pytest.raises(UserError, match=r"made with dataset.of=synthetic, and not with fer2013"):
+        open_data(composed(*given[:2]))
+    on_it = composed(given[0], "dataset=folder", "dataset.name=synthetic", "dataset.unplaced=drop", "test_on=[maskfer]")
+    with pytest.raises(UserError, match=r"made with dataset.unplaced=mean, and not with drop"):
+        other_datasets(on_it, drawn)
 
 
 def test_the_contact_sheet_shows_every_class(drawn, tmp_path):
@@ -145,6 +157,13 @@ def test_the_contact_sheet_shows_every_class(drawn, tmp_path):
     titles = [axis.get_title() for axis in figure.axes]
     assert set(EMOTIONS) & set(titles) == set(titles) - {""}
     assert len([title for title in titles if title]) == 16
+    occluded = contact_sheet(drawn.occluded(Occluder.from_name("mouth")), "train", 3, seed=0)
+    shown = np.asarray(occluded.axes[0].images[0].get_array())
+    assert (shown[:, :48] != shown[:, 48:]).mean() == pytest.approx(0.06, abs=0.04)  # a mouth's share
+    with pytest.raises(UserError, match="split=tset: expected one of train, val, test"):
+        contact_sheet(drawn, "tset", 3, seed=0)
+    with pytest.raises(UserError, match="count=0: expected at least one face"):
+        contact_sheet(drawn, "test", 0, seed=0)
     save_figure(figure, tmp_path / "sheet.png")
     assert np.asarray(Image.open(tmp_path / "sheet.png").convert("L")).std() > 20
 
@@ -188,14 +207,21 @@ def test_both_released_forms_give_the_same(released, drawn):
     [
         (lambda root: (root / "dataset.csv").unlink(), "neither dataset.csv nor classes.txt"),
         (lambda root: (root / "dataset.csv").write_text("path,label\n"), "has the columns path, label"),
-        (lambda root: replace(root, ",angry", ",puzzled"), "row .*'puzzled' is no known class"),
-        (lambda root: replace(root, "Training_00003", "Training_09999"), "row .*no picture images/Training_09999.jpg"),
+        (lambda root: put(root, ",angry", ",puzzled"), "row .*'puzzled' is no known class"),
+        (
+            lambda root: put(root, ",angry", ",sad"),
+            "row .*sad has label 0 here, and 4 in an earlier row|sad has label 4",
+        ),
+        (lambda root: put(root, "Training_00003", "Training_09999"), "row .*no picture Training_09999.jpg"),
         (lambda root: (root / "images" / "Training_00004.jpg").write_bytes(b"\xff\xd8"), "Training_00004.jpg is"),
         (lambda root: (root / "dataset.csv").write_text("label,path,classes\n"), "has no rows"),
-        (lambda root: Image.new("L", (40, 48)).save(root / "images" / "Training_00005.jpg"), "40x48 pixels"),
+        (
+            lambda root: Image.new("L", (40, 48)).save(root / "images" / "Training_00005.jpg"),
+            r"Training_00005.jpg has 40x48 pixels, .*Training_0000[0-4].jpg has 48x48",
+        ),
         (lambda root: shutil.rmtree(root), "does not exist"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_cannot_be_read_is_said_and_harms_nothing(released, harm, says):
     root = released / "packed"
@@ -206,7 +232,30 @@ def test_what_cannot_be_read_is_said_and_harms_nothing(released, harm, says):
     assert arrays(load_packed(root)) == before
 
 
-def replace(root, word, other):
+def test_pictures_of_one_name_are_told_apart_by_their_folders(released):
+    """Kaggle's numbers are not unique: one stands for a sad and for a neutral face."""
+    root = released / "sorted"
+    (root / "classes.txt").unlink()
+    first, second = (sorted((root / name).glob("Training_*"))[0] for name in ("happy", "sad"))
+    second = second.rename(second.with_name(first.name))
+    test = sorted(root.rglob("P*Test_*"))
+    label = {name: number for number, name in enumerate(EMOTIONS)}
+    lines = [f"{label[path.parent.name]},/home/author/{path.parent.name}/{path.name},{path.parent.name}" for path in
+             (first, second, *test)]  # fmt: skip
+    (root / "dataset.csv").write_text("\n".join(["label,path,classes", *lines]))
+    data = prepare_released_maskfer(root, released / "packed")
+    found = {
+        label: image for label, image in zip(data.splits["train"].labels, data.splits["train"].images, strict=True)
+    }
+    for path in (first, second):
+        assert np.array_equal(found[label[path.parent.name]], np.asarray(Image.open(path)))
+    text = (root / "dataset.csv").read_text()
+    (root / "dataset.csv").write_text(text.replace(f"author/happy/{first.name}", f"author/{first.name}"))
+    with pytest.raises(UserError, match=r"row 1: .* may be .* or .*; expected paths that tell them apart"):
+        prepare_released_maskfer(root, released / "packed")
+
+
+def put(root, word, other):
     file = root / "dataset.csv"
     file.write_text(file.read_text().replace(word, other, 1))
 

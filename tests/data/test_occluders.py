@@ -81,9 +81,19 @@ def test_several_at_once_each_in_its_own_way(faces):
     assert torch.equal(parts[0], hidden("mouth", landmarks, 0.5))
     assert torch.equal(parts[1], hidden("eyes", landmarks))
     shown = both(images, landmarks)
-    for part, where in zip(both.parts, parts, strict=True):
-        alone = Occluder((part,))(images, landmarks)
-        assert torch.equal(shown[where.unsqueeze(1)], alone[where.unsqueeze(1)])
+    mouth, eyes = (part.unsqueeze(1) for part in parts)
+    assert torch.equal(shown[mouth], FILLS["skin"](images, mouth | eyes)[mouth])
+    assert torch.equal(shown[eyes], FILLS["noise"](images, eyes)[eyes])
+    assert torch.equal(shown[~(mouth | eyes)], images[~(mouth | eyes)])
+
+
+@pytest.mark.parametrize("parts", [["upper", "lower"], ["mask", "mouth"], ["eyes", "mouth"]])
+def test_nothing_hidden_shows_through_the_skin(faces, parts):
+    images, landmarks, _ = faces
+    hides = Occluder.from_config({"occluder": parts, "fill": "skin"})
+    hidden_pixels = torch.stack(hides.hidden(landmarks, (48, 48))).any(dim=0).unsqueeze(1)
+    other = torch.where(hidden_pixels, torch.randint_like(images, 256), images)
+    assert torch.equal(hides(images, landmarks), hides(other, landmarks))
 
 
 def test_inside_by_hand():
