@@ -51,7 +51,11 @@ def entry_point(
 
         hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
         if results:
-            report(results, configs[-1])
+            try:
+                report(results, configs[-1])
+            except UserError as error:
+                failures.append(str(error))
+                print(f"\nError: {error}", file=sys.stderr)
         if failures and first_process():
             sys.exit(FAILED)
 

@@ -7,30 +7,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_perturb.analysis.predictions import Predictions
+from fer_perturb.errors import UserError
 
 RESAMPLES = 4000
 
 
 @dataclass(frozen=True)
 class Change:
-    """Accuracies in [0, 1], and (after - before) / before with its 95 % interval; NaN where `before` is 0."""
+    """Accuracies in [0, 1], and (after - before) / before with its 95 % interval; NaN where that cannot be said.
+
+    paired: both accuracies are of the same pictures.
+    """
 
     before: float
     after: float
     relative: float
     low: float
     high: float
+    paired: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Images and how often they were recognised: names and identities (N,), labels (N,), right answers (N,) in [0, 1].
+    """Images and how often they were recognised: identities (N,), labels (N,), right answers (N,) in [0, 1].
 
     An image of MaskFer has the identity of the picture without its mask, so that the two are paired.
     """
 
     identities: NDArray[np.bytes_]
-    names: NDArray[np.str_]
     labels: NDArray[np.int64]
     right: NDArray[np.float64]
 
@@ -38,41 +42,64 @@ class Judged:
 def judged(runs: Sequence[Predictions]) -> Judged:
     """The mean over runs that judged the same images (over seeds, for one), by name.
 
-    Raises ValueError where they did not.
+    Raises UserError where they did not.
     """
     orders = [np.argsort(run.names) for run in runs]
     names = runs[0].names[orders[0]]
     right = np.zeros(len(names))
     for run, order in zip(runs, orders, strict=True):
         if not np.array_equal(run.names[order], names):
-            raise ValueError("the runs did not judge the same images")
+            raise UserError(
+                "Runs that belong together were tested on different images; expected the same data for all."
+            )
         right += (run.logits.argmax(dim=1) == run.labels).numpy()[order]
-    return Judged(runs[0].sha256[orders[0]], names, runs[0].labels.numpy()[orders[0]], right / len(runs))
+    return Judged(runs[0].sha256[orders[0]], runs[0].labels.numpy()[orders[0]], right / len(runs))
 
 
 def change(before: Judged, after: Judged, label: int | None = None, *, seed: int = 0) -> Change:
     """The change of the accuracy on the images of one label, or on all.
 
-    Only images that both judged count, paired by name. The interval is a bootstrap's over those pairs (Efron and
-    Tibshirani 1993, percentiles of RESAMPLES): it says what other test images would change, not what other seeds would.
-
-    Raises ValueError where there is no such image, or one name stands for two pictures.
+    Where both judged mostly the same pictures those alone count, paired. Else (MaskFer as its author released it knows
+    nothing of the faces under its masks) all do. The interval is a bootstrap's over the pairs, or over the images of
+    each (Efron and Tibshirani 1993, percentiles of RESAMPLES): it says what other test images would change, not what
+    other seeds would.
     """
-    _, a, b = np.intersect1d(before.names, after.names, return_indices=True)
-    if not np.array_equal(before.identities[a], after.identities[b]):
-        raise ValueError("images of the same names are not the same pictures")
-    chosen = np.ones(len(a), dtype=bool) if label is None else before.labels[a] == label
-    first, second = before.right[a][chosen], after.right[b][chosen]
-    if not len(first):
-        raise ValueError("no image was judged both times")
+    first, second, paired = before.right, after.right, True
+    _, a, b = np.intersect1d(_keys(before), _keys(after), return_indices=True)
+    if 2 * len(a) > min(len(first), len(second)):
+        of_a, of_b = before.labels[a], after.labels[b]
+        first, second = first[a], second[b]
+    else:
+        of_a, of_b, paired = before.labels, after.labels, False
+    if label is not None:
+        first, second = first[of_a == label], second[of_b == label]
+    nothing = float("nan")
+    if not (len(first) and len(second)):
+        return Change(nothing, nothing, nothing, nothing, nothing, paired)
     random = np.random.default_rng(seed)
-    draws = random.multinomial(len(first), np.full(len(first), 1 / len(first)), RESAMPLES)
-    relative = low = high = float("nan")
+    draws = _drawn(random, len(first))
+    before_drawn, after_drawn = draws @ first, (draws if paired else _drawn(random, len(second))) @ second
+    relative = low = high = nothing
     if first.any():
-        relative = float(second.sum() / first.sum() - 1)
-        before_drawn, after_drawn = draws @ first, draws @ second
+        relative = float(second.mean() / first.mean() - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = np.where(before_drawn > 0, after_drawn / before_drawn - 1, np.inf)  # from none any rise is endless
         # no interpolation, which could not come to a number beside an endless one
         low, high = (float(bound) for bound in np.percentile(drawn, [2.5, 97.5], method="inverted_cdf"))
-    return Change(float(first.mean()), float(second.mean()), relative, low, high)
+    return Change(float(first.mean()), float(second.mean()), relative, low, high, paired)
+
+
+def _drawn(random: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """(RESAMPLES, count): how often each image is drawn, over their number."""
+    return random.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+
+
+def _keys(of: Judged) -> NDArray[np.bytes_]:
+    """(N,): identity and label, and a number where there are several of both."""
+    keys = np.char.add(of.identities, np.char.mod(" %d", of.labels).astype("S"))
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    number = np.empty(len(keys), dtype=np.int64)
+    number[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
+    return np.char.add(keys, np.char.mod(" %d", number).astype("S"))

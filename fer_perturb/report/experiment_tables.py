@@ -1,7 +1,7 @@
 """The table that an experiment is for, from its runs' predictions: Markdown, and a figure where it helps."""
 
-import json
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,12 @@ from fer_perturb.data.occluders import Occluder
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_text
 from fer_perturb.report.figures import save_figure
+from fer_perturb.report.settings import Run, settings
 
-Run = tuple[Path, dict[str, Any]]  # a run's directory and its summary
+INTERVALS = (
+    "In brackets 95 % intervals by a bootstrap over the test images{paired}. They do not cover what other seeds would "
+    "change."
+)
 
 # the paper's Table 1, five networks, lowest and highest change in per cent; Sad with the signs of its draft
 PAPER = {
@@ -36,43 +40,28 @@ def check_table(name: str | None) -> None:
 
 
 def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
-    """Writes the table `name` of the runs into `outputs`/tables, one for each setting; where they lie.
+    """Writes the table `name` of the runs into `outputs`/tables, one for each of their `settings`; where they lie.
 
-    Runs are put together where nothing but the seed, the scheme and the dataset differs. Of a setting whose runs do not
-    make a table none is written, and one that stands there is left as it is.
+    A table is named after its data, model and recipe and the hash of the runs that it is made of, so that other runs do
+    not take its place. Of a setting whose runs do not make a table none is written.
     """
     written = []
-    for title, of in settings(runs).items():
+    for of in settings(runs):
         lines, figure = TABLES[name](of)
         if not lines:
             continue
+        recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe.name
+        names = sorted("/".join(run.parts[-4:]) for run, _ in of)
+        made_of = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+        title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe}-{made_of}"
         path = outputs / "tables" / f"{name}-{title}.md"
+        lines += ["", f"Runs: {', '.join(f'`{run}`' for run in names)}."]
         if figure:
             save_figure(figure, path.with_suffix(".png"))
             lines += ["", f"![{name}]({path.stem}.png)"]
         write_text(path, "\n".join(lines) + "\n")
         written.append(path)
     return written
-
-
-def settings(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs by what they share, under a name for it: <data>-<model>-<recipe>, numbered where that is not all."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        config: Any = OmegaConf.to_container(OmegaConf.load(run[0] / "config.yaml"))
-        base = config["dataset"]["name"].replace("maskfer", "fer2013")  # twins, which table1 lays side by side
-        if config["budget"] != "epochs":
-            del config["recipe"]["epochs"]  # they follow from the scheme
-        shared = json.dumps([base, config["model"], config["recipe"], config["budget"]], sort_keys=True)
-        groups.setdefault(shared, []).append(run)
-    named: dict[str, list[Run]] = {}
-    for of in groups.values():
-        recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe.name
-        name = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe}"
-        while name in named:
-            name += "-other"
-        named[name] = of
-    return named
 
 
 def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
@@ -103,7 +92,7 @@ def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
                 for title, changes in columns.items()
             ]
             lines += ["", f"Emotions whose change has the sign of most of the paper's networks: {'; '.join(agreeing)}."]
-        lines.append("")
+        lines += ["", _intervals(*columns.values()), ""]
     return lines, None
 
 
@@ -141,7 +130,7 @@ def feature_removal(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
                 changes = change_of(own, _judged(of, on), whole)
                 feature = name.partition("+")[2].removesuffix("@1")
                 lines.append(f"| {feature} | " + " | ".join(_shown(changes[row]) for row in emotions) + " |")
-            lines.append("")
+            lines += ["", _intervals(changes), ""]
     return lines, None
 
 
@@ -156,7 +145,8 @@ def occlusion_curve(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
                 occluder = Occluder.from_name(name.partition("+")[2]) if name.startswith(f"{base}+") else None
                 if occluder and len(occluder.parts) == 1:
                     (part,) = occluder.parts
-                    line = points.setdefault((base, scheme, part.feature), {0.0: whole})
+                    hidden = part.feature + ("" if part.fill == "mean" else f" by {part.fill}")
+                    line = points.setdefault((base, scheme, hidden), {0.0: whole})
                     line[part.coverage] = float(_judged(of, name).right.mean())
     if not points:
         return [], None
@@ -206,6 +196,11 @@ def _judged(runs: Sequence[Run], dataset: str) -> Judged:
 
 def _of(runs: Sequence[Run], dataset: str) -> list[Run]:
     return [run for run in runs if run[1]["dataset"] == dataset]
+
+
+def _intervals(*columns: Mapping[str, Change]) -> str:
+    paired = all(change.paired for changes in columns for change in changes.values())
+    return INTERVALS.format(paired=", which are paired" if paired else ", which cannot be paired here")
 
 
 def _each(runs: Sequence[Run], key: str) -> list[str]:

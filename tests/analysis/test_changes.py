@@ -6,11 +6,12 @@ import torch
 
 from fer_perturb.analysis.changes import Judged, change, judged
 from fer_perturb.analysis.predictions import Predictions
+from fer_perturb.errors import UserError
 
 
 def predicted(names, labels, answers):
     logits = torch.nn.functional.one_hot(torch.tensor(answers), 3).float()
-    return Predictions(torch.tensor(labels), logits, np.array(names), np.array([b""] * len(names)), ("a", "b", "c"))
+    return Predictions(torch.tensor(labels), logits, np.array(names), np.array(names, dtype="S"), ("a", "b", "c"))
 
 
 def test_relative_change_by_hand():
@@ -27,7 +28,7 @@ def test_seeds_are_averaged_first():
     runs = [predicted(["p", "q"], [0, 1], answers) for answers in ([0, 1], [0, 2])]
     found = judged(runs)
     assert found.right.tolist() == [1.0, 0.5]
-    with pytest.raises(ValueError, match="same images"):
+    with pytest.raises(UserError, match="different images"):
         judged([runs[0], predicted(["p", "x"], [0, 1], [0, 1])])
 
 
@@ -36,11 +37,28 @@ def test_only_images_that_both_judged_count():
     after = judged([predicted(["q", "r", "z"], [0, 0, 0], [0, 0, 0])])
     found = change(before, after, 0)
     assert (found.before, found.after) == (0.5, 1.0)
-    with pytest.raises(ValueError, match="no image"):
-        change(before, after, 2)
-    other = replace(after, identities=np.array([b"x", b"y", b"z"]))
-    with pytest.raises(ValueError, match="not the same pictures"):
-        change(before, other, 0)
+    assert found.paired
+    assert np.isnan(change(before, after, 2).before)  # a class without images
+
+
+def test_other_pictures_are_not_paired():
+    """As with the author's MaskFer. The interval is wider than that of pairs which fall and rise together."""
+    names, labels = [str(k) for k in range(200)], [0] * 200
+    right = [0] * 100 + [1] * 100
+    before = judged([predicted(names, labels, right)])
+    same = change(before, judged([predicted(names, labels, right)]), 0)
+    other = change(before, judged([predicted([f"masked{k}" for k in range(200)], labels, right)]), 0)
+    assert (same.paired, other.paired) == (True, False)
+    assert same.low == same.relative == other.relative == same.high == 0
+    assert -0.35 < other.low < -0.1
+    assert 0.1 < other.high < 0.4
+
+
+def test_a_picture_that_stands_there_twice_counts_twice():
+    before = judged([predicted(["p", "q", "r"], [0, 0, 0], [0, 0, 1])])
+    twice = replace(before, identities=np.array([b"p", b"p", b"r"]))
+    assert change(twice, twice).before == pytest.approx(2 / 3)
+    assert change(twice, replace(before, identities=np.array([b"p", b"x", b"r"]))).before == 0.5
 
 
 def test_nothing_right_before_has_no_relative_change():
@@ -67,6 +85,6 @@ def test_intervals_hold_what_they_say(monkeypatch):
         first = random.random(400) < 0.8
         second = np.where(random.random(400) < 0.6, first, random.random(400) < 0.3)  # paired, right in 0.6
         names, labels = np.arange(400).astype(str), np.zeros(400, dtype=np.int64)
-        found = change(*(Judged(names.astype("S"), names, labels, right.astype(float)) for right in (first, second)))
+        found = change(*(Judged(names.astype("S"), labels, right.astype(float)) for right in (first, second)))
         held += found.low <= 0.6 / 0.8 - 1 <= found.high
     assert 180 <= held <= 199

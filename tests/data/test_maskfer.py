@@ -208,17 +208,11 @@ def test_both_released_forms_give_the_same(released, drawn):
         (lambda root: (root / "dataset.csv").unlink(), "neither dataset.csv nor classes.txt"),
         (lambda root: (root / "dataset.csv").write_text("path,label\n"), "has the columns path, label"),
         (lambda root: put(root, ",angry", ",puzzled"), "row .*'puzzled' is no known class"),
-        (
-            lambda root: put(root, ",angry", ",sad"),
-            "row .*sad has label 0 here, and 4 in an earlier row|sad has label 4",
-        ),
+        (lambda root: put(root, ",angry", ",sad"), "row .*sad has label [04] here, and [40] in"),
         (lambda root: put(root, "Training_00003", "Training_09999"), "row .*no picture Training_09999.jpg"),
         (lambda root: (root / "images" / "Training_00004.jpg").write_bytes(b"\xff\xd8"), "Training_00004.jpg is"),
         (lambda root: (root / "dataset.csv").write_text("label,path,classes\n"), "has no rows"),
-        (
-            lambda root: Image.new("L", (40, 48)).save(root / "images" / "Training_00005.jpg"),
-            r"Training_00005.jpg has 40x48 pixels, .*Training_0000[0-4].jpg has 48x48",
-        ),
+        (lambda root: Image.new("L", (40, 48)).save(root / "images" / "Training_00005.jpg"), "5.jpg has 40x48 pixels"),
         (lambda root: shutil.rmtree(root), "does not exist"),
     ],
     ids=range(9),
@@ -244,9 +238,8 @@ def test_pictures_of_one_name_are_told_apart_by_their_folders(released):
              (first, second, *test)]  # fmt: skip
     (root / "dataset.csv").write_text("\n".join(["label,path,classes", *lines]))
     data = prepare_released_maskfer(root, released / "packed")
-    found = {
-        label: image for label, image in zip(data.splits["train"].labels, data.splits["train"].images, strict=True)
-    }
+    train = data.splits["train"]
+    found = dict(zip(train.labels.tolist(), train.images, strict=True))
     for path in (first, second):
         assert np.array_equal(found[label[path.parent.name]], np.asarray(Image.open(path)))
     text = (root / "dataset.csv").read_text()

@@ -27,7 +27,7 @@ def experiment(data, outputs, name, *given):
     overrides = [o for o in small_overrides(data, outputs) if not o.startswith("recipe.epochs")]
     shown = command(f"experiment={name}", *overrides, "recipe.epochs=1", *given, cwd=outputs)
     assert shown.returncode == 0, shown.stderr
-    file = outputs / "tables" / f"{name}-synthetic-resnet_tiny-demo.md"
+    (file,) = (outputs / "tables").glob(f"{name}-synthetic-resnet_tiny-demo-*.md")
     assert f"Written to {file}" in shown.stdout
     return file.read_text()
 
@@ -53,7 +53,8 @@ def test_occlusion_curve(data_directory, tmp_path):
         ["`baseline`", "mask"], ["`baseline`", "eyes"], ["`landmarks`", "mask"], ["`landmarks`", "eyes"]
     ]  # fmt: skip
     assert all(0 <= float(cell) <= 100 for row in table[2:] for cell in row[3:])
-    assert (tmp_path / "tables" / "occlusion_curve-synthetic-resnet_tiny-demo.png").stat().st_size > 10_000
+    (picture,) = (tmp_path / "tables").glob("occlusion_curve-synthetic-resnet_tiny-demo-*.png")
+    assert picture.stat().st_size > 10_000
 
 
 def test_table1(data_directory, tmp_path):
@@ -68,7 +69,8 @@ def test_table1(data_directory, tmp_path):
         "experiment=table1", *given, f"paths.data={data}", "recipe.epochs=1", "scheme=baseline,landmarks", cwd=tmp_path
     )
     assert shown.returncode == 0, shown.stderr
-    text = (tmp_path / "tables" / "table1-fer2013-resnet_tiny-demo.md").read_text()
+    (file,) = (tmp_path / "tables").glob("table1-fer2013-resnet_tiny-demo-*.md")
+    text = file.read_text()
     for scheme in ("baseline", "landmarks"):
         assert f"under `{scheme}`, against trained and tested on FER2013 (resnet_tiny, seed 0)" in text
     table = rows(text)
@@ -86,23 +88,22 @@ def test_a_table_that_there_is_not_is_said(data_directory, tmp_path):
         train(small(data_directory, tmp_path, "table=table2"))
 
 
-def test_runs_that_are_not_all_of_it_leave_a_table_as_it_is(data_directory, tmp_path):
+def test_runs_that_are_not_all_of_it_make_no_table(data_directory, tmp_path):
     given = ("scheme=baseline", "recipe.epochs=1")
     runs = [train(small(data_directory, tmp_path, *given, "dataset.occluder=mouth"))]
-    file = tmp_path / "tables" / "feature_removal-synthetic+mouth@1-resnet_tiny-demo.md"
-    file.parent.mkdir()
-    file.write_text("good")
     for name in TABLES:
         assert write_tables(name, runs[:1], tmp_path) == [] or name == "occlusion_curve"
-    assert file.read_text() == "good"
 
 
-def fabricated(root, data, scheme, seed, right, *, inference="original", model="resnet_tiny"):
+def fabricated(root, data, scheme, seed, right, *, model="resnet_tiny", pictures="", **keys):
     """A run whose predictions are right on the first of each 10 images of a class, as many as `right` says."""
-    directory = root / f"{data}-{scheme}-{seed}-{model}"
+    given = "".join(f"-{value}" for value in keys.values())
+    directory = root / f"{data}-{scheme}-{seed}-{model}{given}"
     config = {
-        "dataset": {"name": data.partition("+")[0]}, "model": {"backbone": model}, "budget": "epochs",
-        "recipe": {"name": "demo", "epochs": 2},
+        "dataset": {"name": data.partition("+")[0], "clean": keys.get("clean", False)}, "model": {"backbone": model},
+        "scheme": {"name": scheme, "n_clusters": keys.get("n_clusters", 3)}, "budget": "epochs", "seed": seed,
+        "attention_model": {"backbone": model, "attention": {"at": ["stage1"]}}, "trainer": {"devices": 1},
+        "recipe": {"name": "demo", "epochs": 2}, "test_on": list(right),
     }  # fmt: skip
     write_text(directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
     for on, counts in right.items():
@@ -111,13 +112,13 @@ def fabricated(root, data, scheme, seed, right, *, inference="original", model="
         hit = np.arange(70) % 10 < np.array(counts)[labels]
         logits = np.eye(7)[np.where(hit, labels, (labels + 1) % 7)]
         columns = {
-            "split": ["test"] * 70, "name": names, "sha256": [f"{k:064}" for k in range(70)], "label": labels,
-            "inference": [inference] * 70, "tta": ["flip"] * 70, "view": [-1] * 70,
+            "split": ["test"] * 70, "name": names, "sha256": [f"{pictures}{k:060}" for k in range(70)], "label": labels,
+            "inference": ["original"] * 70, "tta": ["flip"] * 70, "view": [-1] * 70,
         } | {f"logit_{name}": logits[:, k] for k, name in enumerate(EMOTIONS)}  # fmt: skip
         (directory / "predictions").mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(columns), directory / "predictions" / f"{on}.parquet")
     summary = {
-        "dataset": data, "scheme": scheme, "seed": seed, "model": model, "inference": inference, "tta": "flip",
+        "dataset": data, "scheme": scheme, "seed": seed, "model": model, "inference": "original", "tta": "flip",
         "test_on": {on: {} for on in right}, "test": {"per_class": dict.fromkeys(EMOTIONS)},
     }  # fmt: skip
     return directory, summary
@@ -147,7 +148,45 @@ def test_seeds_are_averaged_and_models_and_schemes_are_not(tmp_path):
         )
     ]  # fmt: skip
     files = write_tables("feature_removal", runs, tmp_path)
-    assert [file.name for file in files] == ["feature_removal-fer2013-a-demo.md", "feature_removal-fer2013-b-demo.md"]
+    assert [file.name[:-12] for file in files] == ["feature_removal-fer2013-a-demo", "feature_removal-fer2013-b-demo"]
     mouths = [[row[1].split(" %")[0] for row in rows(file.read_text()) if row[0] == "mouth"] for file in files]
     assert mouths == [["-50", "-10"], ["-90"]]
     assert "seeds 0, 1" in files[0].read_text()
+    assert "by a bootstrap over the test images, which are paired" in files[0].read_text()
+    again = write_tables("feature_removal", runs[:1], tmp_path)  # other runs leave them as they are
+    assert again[0] != files[0]
+    assert files[0].exists()
+
+
+@pytest.mark.parametrize(("key", "one", "other"), [("clean", False, True), ("n_clusters", 2, 6)])
+def test_what_differs_in_a_key_is_not_taken_for_another_seed(tmp_path, key, one, other):
+    runs = [
+        fabricated(
+            tmp_path, "fer2013", "perturb", 0, {"fer2013": [10] * 7, "fer2013+mouth@1": [hit] * 7}, **{key: value}
+        )
+        for hit, value in ((2, one), (8, other))
+    ]
+    text = "".join(file.read_text() for file in write_tables("feature_removal", runs, tmp_path))
+    assert [row[1].split(" %")[0] for row in rows(text) if row[0] == "mouth"] == ["-80", "-20"]
+    if key == "n_clusters":
+        assert "`perturb, n_clusters=2`" in text
+
+
+def test_a_maskfer_of_other_pictures_is_compared_unpaired(tmp_path):
+    fer2013 = fabricated(tmp_path, "fer2013", "baseline", 0, {"fer2013": [8] * 7})
+    fabricated(tmp_path, "fer2013", "baseline", 0, {"maskfer": [4] * 7}, pictures="m")
+    masked = fabricated(tmp_path, "maskfer", "baseline", 0, {"maskfer": [4] * 7}, pictures="m")
+    fabricated(tmp_path, "maskfer", "baseline", 0, {"fer2013": [6] * 7})
+    (file,) = write_tables("table1", [fer2013, masked], tmp_path)
+    happy = next(row for row in rows(file.read_text()) if row[0] == "happy")
+    assert [cell.split(" %")[0] for cell in happy[1:5]] == ["80.0", "-50", "-50", "-25"]
+    assert "which cannot be paired here" in file.read_text()
+
+
+def test_two_fills_are_two_lines(tmp_path):
+    right = {"fer2013": [9] * 7, "fer2013+mask@0.5": [8] * 7, "fer2013+mask@0.5-noise": [1] * 7}
+    (file,) = write_tables("occlusion_curve", [fabricated(tmp_path, "fer2013", "baseline", 0, right)], tmp_path)
+    assert [row[2:] for row in rows(file.read_text())[2:4]] == [
+        ["mask", "90.0", "80.0"],
+        ["mask by noise", "90.0", "10.0"],
+    ]
