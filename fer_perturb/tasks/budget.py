@@ -24,8 +24,8 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
 
     `budget=epochs` leaves recipe.epochs as it is. With `budget=passes` the image passes through the predictor are
     counted, and phase 1 keeps recipe.epochs; with `budget=flops` the operations of all phases, and phase 1 trains as
-    long as the predictor (in both cases scheme.attention_epochs may say otherwise). The reference is the run in
-    `budget_of`, or else the baseline with this model and recipe.
+    long as the predictor (in both cases scheme.attention_epochs may say otherwise). Validation and the test are not
+    counted. The reference is the run in `budget_of`, or else the baseline with this model and recipe.
 
     Raises UserError for an unknown budget, a reference that is no finished run, or one that spends less than an epoch.
     """

@@ -1,4 +1,4 @@
-"""What a phase costs: image passes, and floating-point operations."""
+"""What a phase costs in training: image passes, and floating-point operations. Validation is not counted."""
 
 from dataclasses import dataclass
 

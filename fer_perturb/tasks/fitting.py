@@ -155,5 +155,5 @@ def fit(
         "seconds": stopwatch.seconds,
         "epochs": task.recipe.epochs,
         "best_epoch": int(kept["epoch"]),
-        "images": trainer.global_step * data.sampler.batch_size,
+        "images": (trainer.fit_loop.epoch_loop.total_batch_idx + 1) * data.sampler.batch_size,
     }

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+Optimizer = Callable[..., torch.optim.Optimizer]
+_steps: WeakKeyDictionary[nn.Module, list[tuple[Optimizer, int]]] = WeakKeyDictionary()
 _counted: WeakKeyDictionary[nn.Module, dict[tuple[tuple[int, int], bool], int]] = WeakKeyDictionary()
 
 
@@ -21,15 +23,20 @@ def forward_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
     return _count(network, input_size, train=False)
 
 
-def optimizer_flops(network: nn.Module, optimizer: Callable[..., torch.optim.Optimizer]) -> int:
+def optimizer_flops(network: nn.Module, optimizer: Optimizer) -> int:
     """Matrix products of one step of `optimizer`, made from the parameters: none but for Muon and its like."""
+    known = _steps.setdefault(network, [])
+    for counted, flops in known:
+        if counted is optimizer:
+            return flops
     shadow = copy.deepcopy(network).cpu().requires_grad_(True)
     step = optimizer(shadow.parameters())
     for weights in shadow.parameters():
         weights.grad = torch.ones_like(weights)
     with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
         step.step()
-    return int(counter.get_total_flops())
+    known.append((optimizer, int(counter.get_total_flops())))
+    return known[-1][1]
 
 
 def _count(network: nn.Module, input_size: tuple[int, int], train: bool) -> int:

@@ -52,7 +52,14 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
         if OmegaConf.select(config, name, default=MISSING) is MISSING:
             OmegaConf.update(config, name, neutral, force_add=True)
     data = shown(load_packed(Path(config.paths.data, str(config.dataset.name))), config.dataset)
-    chain = Chain(config, data, lambda phase: None)
+    try:
+        chain = Chain(config, data, lambda phase: None)
+    except UserError as error:
+        made_by = json.loads((directory / "summary.json").read_text()).get("commit") or "unknown"
+        raise UserError(
+            f"{key}={directory} was trained with settings that this version does not know (commit {made_by[:7]}): "
+            f"{error} Test it with that commit, or train it again."
+        ) from error
     trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]
     if trained_on != chain.identity_of(data):
         raise UserError(

@@ -8,6 +8,7 @@ The runs are found again in outputs/, their peak of memory is that of the proces
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -44,7 +45,7 @@ def main(asked: list[str]) -> None:
         for name in (f"{architecture}{size}" for architecture in ARCHITECTURES):
             if name in asked or (not asked and name not in found["rows"]):
                 rich.print(f"[bold]{name}[/bold] …", flush=True)
-                found["rows"][name] = measured(name, settings)
+                found["rows"][name] = measured(name, settings, anew=name in asked)
                 found |= {"machine": machine(torch.device("cpu")), "versions": versions()}
                 write_json(file, found)
     page = (DOCS / "networks.md").read_text()
@@ -52,7 +53,7 @@ def main(asked: list[str]) -> None:
     write_text(DOCS / "networks.md", "\n".join([before + BEGIN, *table(found), END + rest.split(END, 1)[1]]))
 
 
-def measured(model: str, settings: tuple[str, ...]) -> dict[str, Any]:
+def measured(model: str, settings: tuple[str, ...], anew: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(torch.device("cpu"), 0.05, Path(folder))
         chain = bench.chain(f"model={model}", "recipe=cpu", settings[-1])
@@ -66,14 +67,16 @@ def measured(model: str, settings: tuple[str, ...]) -> dict[str, Any]:
             "images_per_second": chain.recipe.batch_size / median(seconds),
         }
     for scheme, given in SCHEMES.items():
-        found[scheme] = short_run(f"model={model}", *given, *settings)
+        found[scheme] = short_run(f"model={model}", *given, *settings, anew=anew)
     return found
 
 
-def short_run(*given: str) -> dict[str, Any]:
+def short_run(*given: str, anew: bool) -> dict[str, Any]:
     """A run in a process of its own: accuracy, seconds of all phases, and the process's peak in MB."""
     outputs = (Path("outputs") / "networks" / "-".join(word.split("=")[1] for word in given[:2])).resolve()
     noted = outputs / "peak.json"
+    if anew:
+        shutil.rmtree(outputs, ignore_errors=True)
     summaries = list(outputs.rglob("summary.json"))
     if not summaries or not noted.is_file():
         outputs.mkdir(parents=True, exist_ok=True)
@@ -83,7 +86,7 @@ def short_run(*given: str) -> dict[str, Any]:
         top = peak(bench, "peak", "fer_perturb.train", *SHORT, name, *data, *given, "trainer.enable_progress_bar=false")
         write_json(noted, {"peak": top})
         summaries = list(outputs.rglob("summary.json"))
-    summary = json.loads(summaries[0].read_text())
+    (summary,) = (json.loads(file.read_text()) for file in summaries)
     return {
         "accuracy": summary["test"]["accuracy"],
         "accuracy_original": summary["test_original"]["accuracy"],

@@ -57,23 +57,6 @@ def test_fill_is_in_grey_values():
     assert scheme("scheme.fill=51").fill_value(0.4) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(
-    ("name", "differs_in"),
-    [
-        ("position_only", {"attention_weight"}),
-        ("grey_value", {"attention"}),
-        ("moved_maps", {"hide"}),
-        ("copies", {"hide"}),
-        ("extra_erasing", {"hide", "inference"}),
-        ("perturb_image", {"scope", "init"}),
-        ("perturb_author", {"restarts"}),
-    ],
-)
-def test_a_control_differs_from_perturb_in_one_thing(name, differs_in):
-    perturb, control = content(scheme("scheme=perturb")), content(scheme(f"scheme={name}"))
-    assert {key for key in perturb if perturb[key] != control[key]} == differs_in
-
-
 def test_the_author_s_phase_1_is_a_vgg16_with_a_gate_on_its_input():
     config = composed("scheme=perturb_author", "model=resnet_small")
     assert (config.attention_model.backbone, config.attention_model.attention.at) == ("fer_vgg16", ["input"])
