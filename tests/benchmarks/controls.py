@@ -33,7 +33,7 @@ def main(outputs: Path) -> None:
     for file in sorted(outputs.glob("*/seed*/summary.json")):
         summary, config = json.loads(file.read_text()), OmegaConf.load(file.parent / "config.yaml")
         if config.get("table") is None and config.scheme.views == "all" and config.recipe.name == "demo":
-            summary["hidden"] = share_of_views(file.parent)
+            summary["hidden"] = hiding(file.parent)
             summary["cue"] = cue_in_attention(file.parent)
             before = runs.setdefault(summary["scheme"], {}).setdefault(summary["seed"], summary)
             if before["phases"]["predictor"]["key"] != summary["phases"]["predictor"]["key"]:
@@ -45,15 +45,16 @@ def main(outputs: Path) -> None:
     write_text(DOCS / "controls.md", "\n".join([before + BEGIN, *table(runs, order), END + rest.split(END, 1)[1]]))
 
 
-def share_of_views(run: Path) -> float | None:
-    """Share of the training views, the whole image among them, in which HIDDEN of the cue or more is hidden.
+def hiding(run: Path) -> dict[str, float] | None:
+    """How the cue is hidden in training, by the map of the tested epoch, in images as they are and mirrored.
 
-    By the map of the tested epoch, for upright images, as they are and mirrored; None for random rectangles.
+    views: the share of the views, the whole image among them, in which HIDDEN of the cue or more is hidden. area: the
+    share of the image that is hidden in those. None for random rectangles.
     """
     scheme = OmegaConf.load(run / "config.yaml").scheme
     n = scheme.n_clusters
     if n == 0 or scheme.hide == "nothing":
-        return 0.0
+        return {"views": 0.0}
     if scheme.hide == "rectangle":
         return None
     if scheme.attention == "landmarks":
@@ -62,11 +63,13 @@ def share_of_views(run: Path) -> float | None:
     else:
         maps = load_file(run / "predictor" / "weights.safetensors")["cluster_map"][None]
         maps = maps.flip(1) if scheme.hide == "moved" else maps
-    maps = torch.cat([maps, maps.flip(2)])  # half of the images are mirrored
+        maps = torch.cat([maps, maps.flip(2)])  # half of the images are mirrored, and this map is not
     cue = maps[:, TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH].flatten(1)
     hidden = torch.stack([(cue == cluster).float().mean(dim=1) >= HIDDEN for cluster in range(n)])  # (n, images)
     views = n if scheme.hide.endswith("attended") else 1  # that one region is hidden in all of them
-    return float(views * hidden.float().sum(dim=0).mean() / (n + 1))
+    areas = torch.stack([(maps == cluster).float().mean(dim=(1, 2)) for cluster in range(n)])
+    found = {"views": float(views * hidden.float().sum(dim=0).mean() / (n + 1))}
+    return {**found, "area": float(areas[hidden].mean())} if hidden.any() else found
 
 
 def cue_in_attention(run: Path) -> dict[str, float] | None:
@@ -105,8 +108,9 @@ def against(runs: dict[str, dict[int, dict[str, Any]]], scheme: str, other: str)
 
 def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[str]:
     lines = [
-        "| scheme | accuracy, % | each seed | less `baseline` [95 %] | image alone, % | views without the cue, % |",
-        "|---|---|---|---|---|---|",
+        "| scheme | accuracy, % | each seed | less `baseline` [95 %] | image alone, % | views without the cue, % "
+        "| hidden with it, % | new each epoch, % |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for scheme in order:
         of = runs[scheme]
@@ -114,9 +118,16 @@ def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[
         middle, low, high = interval(against(runs, scheme, "baseline")) if scheme != "baseline" else (0, 0, 0)
         less = "" if scheme == "baseline" else f"{middle:+.1f} [{low:+.1f}, {high:+.1f}]"
         hidden = [run["hidden"] for run in of.values()]
-        shown = "random" if hidden[0] is None else f"{100 * mean(hidden):.0f}"
+        shown = "random" if hidden[0] is None else f"{100 * mean(way['views'] for way in hidden):.0f}"
+        areas = [way["area"] for way in hidden if way and "area" in way]
+        area = f"{100 * mean(areas):.0f}" if areas else ""
+        clusterings = [run["phases"]["clustering"] or {} for run in of.values()]
+        moved = [found["changed"] for found in clusterings if found.get("changed") is not None]
+        new = f"{100 * mean(moved):.0f}" if moved and shown != "0" else ""
         alone = average(of, "test_original")
-        lines.append(f"| `{scheme}` | **{average(of):.1f}** | {each} | {less} | {alone:.1f} | {shown} |")
+        lines.append(
+            f"| `{scheme}` | **{average(of):.1f}** | {each} | {less} | {alone:.1f} | {shown} | {area} | {new} |"
+        )
     seen = [run["cue"] for run in runs["perturb"].values()]
     ranks = ", ".join(f"{100 * cue['rank']:.0f}" for cue in seen)
     holders = ", ".join(f"{cue['holder']:+.2f}" for cue in seen)
@@ -148,7 +159,7 @@ def figure(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> Figu
         left.plot(accuracies, [row] * len(accuracies), "o", color=colour, alpha=0.6)
         left.plot([mean(accuracies)] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2)
         if hidden[0] is not None:
-            right.plot(accuracies, [100 * share for share in hidden], "o", color=colour, label=scheme, alpha=0.8)
+            right.plot(accuracies, [100 * way["views"] for way in hidden], "o", color=colour, label=scheme, alpha=0.8)
     left.set_yticks(range(len(order)), order)
     left.invert_yaxis()
     left.set_xlabel("accuracy on test, where no image has the cue, %")
