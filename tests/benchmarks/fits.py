@@ -108,10 +108,11 @@ def attention_source(bench: Bench, chain: Chain) -> tuple[AttentionSource, float
     return source, float(clustering.record["seconds"])
 
 
-def bare_step(bench: Bench, chain: Chain) -> Callable[[], None]:
-    """Forward, loss, backward and update of the chain's network on one fixed batch, and nothing else."""
+def bare_step(bench: Bench, chain: Chain, size: tuple[int, int] | None = None) -> Callable[[], None]:
+    """Forward, loss, backward and update of the chain's network on one fixed batch of that size, and nothing else."""
     task = chain.predictor(None).to(bench.device).train()
-    images = task.normalise(torch.rand(chain.recipe.batch_size, 1, *chain.data.data.image_size, device=bench.device))
+    height, width = size or chain.data.data.image_size
+    images = task.normalise(torch.rand(chain.recipe.batch_size, 1, height, width, device=bench.device))
     labels = torch.arange(len(images), device=bench.device) % len(chain.data.data.classes)
     optimizer = chain.recipe.optimizer(task.network.parameters())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import rich
 import torch
 
-from benchmarks import clustering, growth, memory, overhead, pipeline, scheme, start
+from benchmarks import clustering, growth, memory, occluders, overhead, pipeline, scheme, start
 from benchmarks.bench import Bench
 from benchmarks.report import Report
 
@@ -20,6 +20,7 @@ FAMILIES = {
     "clustering": clustering.rows,
     "scheme": scheme.rows,
     "memory": memory.rows,
+    "occluders": occluders.rows,
     "start": start.rows,
     "growth": growth.rows,
 }
