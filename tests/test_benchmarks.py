@@ -26,7 +26,8 @@ def test_every_row_is_measured_and_written(tmp_path, monkeypatch):
 
     families = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
     assert {family: len(rows) for family, rows in families.items()} == {
-        "overhead": 2, "pipeline": 3, "clustering": 13, "scheme": 5, "memory": 1, "occluders": 14, "start": 2, "growth": 6,
+        "overhead": 2, "pipeline": 3, "clustering": 13, "scheme": 5, "memory": 1, "occluders": 14, "start": 2,
+        "growth": 6,
     }  # fmt: skip
     page = (tmp_path / "benchmarks.md").read_text()
     for row in (row for rows in families.values() for row in rows):
