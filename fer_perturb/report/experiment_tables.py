@@ -55,7 +55,7 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
         made_of = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
         title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe}-{made_of}"
         path = outputs / "tables" / f"{name}-{title}.md"
-        lines += ["", f"Runs: {', '.join(f'`{run}`' for run in names)}."]
+        lines += ([""] if lines[-1] else []) + [f"Runs: {', '.join(f'`{run}`' for run in names)}."]
         if figure:
             save_figure(figure, path.with_suffix(".png"))
             lines += ["", f"![{name}]({path.stem}.png)"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 from torch import distributed, nn
 
 from fer_perturb.errors import UserError
@@ -82,5 +83,5 @@ def share_buffers(module: nn.Module) -> None:
 
 
 def is_first() -> bool:
-    """Whether this is the first process, as far as a process group tells."""
-    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
+    """Whether this is the first process: Lightning knows from the environment, and from the process group."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
