@@ -29,7 +29,8 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Images and how often they were recognised: identities (N,), labels (N,), right answers (N,) in [0, 1].
+    """Images and how often they were recognised: identities (N,), labels (N,), right answers (N,) in [0, 1];
+    and, for each class, the share of all images that was taken for it (classes,).
 
     An image of MaskFer has the identity of the picture without its mask, so that the two are paired.
     """
@@ -37,6 +38,7 @@ class Judged:
     identities: NDArray[np.bytes_]
     labels: NDArray[np.int64]
     right: NDArray[np.float64]
+    answered: NDArray[np.float64]
 
 
 def judged(runs: Sequence[Predictions]) -> Judged:
@@ -46,14 +48,17 @@ def judged(runs: Sequence[Predictions]) -> Judged:
     """
     orders = [np.argsort(run.names) for run in runs]
     names = runs[0].names[orders[0]]
-    right = np.zeros(len(names))
+    right, answered = np.zeros(len(names)), np.zeros(len(runs[0].classes))
     for run, order in zip(runs, orders, strict=True):
         if not np.array_equal(run.names[order], names):
             raise UserError(
                 "Runs that belong together were tested on different images; expected the same data for all."
             )
-        right += (run.logits.argmax(dim=1) == run.labels).numpy()[order]
-    return Judged(runs[0].sha256[orders[0]], runs[0].labels.numpy()[orders[0]], right / len(runs))
+        answers = run.logits.argmax(dim=1)
+        right += (answers == run.labels).numpy()[order]
+        answered += np.bincount(answers.numpy(), minlength=len(answered)) / len(names)
+    labels = runs[0].labels.numpy()[orders[0]]
+    return Judged(runs[0].sha256[orders[0]], labels, right / len(runs), answered / len(runs))
 
 
 def change(before: Judged, after: Judged, label: int | None = None, *, seed: int = 0) -> Change:

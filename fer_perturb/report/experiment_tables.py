@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
@@ -13,6 +14,7 @@ from fer_perturb.analysis.predictions import read_predictions
 from fer_perturb.data.occluders import Occluder
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_text
+from fer_perturb.report.change_figure import change_figure
 from fer_perturb.report.figures import save_figure
 from fer_perturb.report.settings import Run, settings
 
@@ -67,6 +69,8 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
 def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
     """Relative change of each emotion's accuracy, for each pair of training and testing that the paper could mean."""
     lines: list[str] = []
+    blocks: dict[str, dict[str, list[Change]]] = {}
+    emotions: list[str] = []
     for scheme in _each(runs, "scheme"):
         of = [run for run in runs if run[1]["scheme"] == scheme]
         trained = {data: _of(of, data) for data in ("fer2013", "maskfer")}
@@ -93,7 +97,11 @@ def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
             ]
             lines += ["", f"Emotions whose change has the sign of most of the paper's networks: {'; '.join(agreeing)}."]
         lines += ["", _intervals(*columns.values()), ""]
-    return lines, None
+        named = {f"trained on {data}, tested on {on}": of for (data, on), of in cell.items()}
+        lines += _answers(named, list(first)[1:])
+        emotions = list(first)
+        blocks[scheme] = {title: list(changes.values()) for title, changes in columns.items()}
+    return lines, change_figure(blocks, emotions) if blocks else None
 
 
 def _same_sign(found: Change, paper: tuple[int, int]) -> bool:
@@ -103,6 +111,8 @@ def _same_sign(found: Change, paper: tuple[int, int]) -> bool:
 def feature_removal(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
     """A row a feature, a column an emotion: hidden in testing only, in training and testing, and in training only."""
     lines: list[str] = []
+    blocks: dict[str, dict[str, list[Change]]] = {}
+    emotions: list[str] = []
     for scheme in _each(runs, "scheme"):
         of_scheme = [run for run in runs if run[1]["scheme"] == scheme]
         base = of_scheme[0][1]["dataset"].partition("+")[0]
@@ -126,12 +136,17 @@ def feature_removal(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
             lines += [f"| | {' | '.join(emotions)} |", "|---" * (len(emotions) + 1) + "|"]
             shares = " | ".join(f"{100 * accuracy[row].before:.1f}" for row in emotions)
             lines.append(f"| whole faces, % | {shares} |")
+            block = blocks[f"{title}, {scheme}"] = {}
+            answers = {"whole faces": own}
             for name, of, on in rows:
-                changes = change_of(own, _judged(of, on), whole)
+                found = _judged(of, on)
+                changes = change_of(own, found, whole)
                 feature = name.partition("+")[2].removesuffix("@1")
+                block[feature] = list(changes.values())
+                answers[feature] = found
                 lines.append(f"| {feature} | " + " | ".join(_shown(changes[row]) for row in emotions) + " |")
-            lines += ["", _intervals(changes), ""]
-    return lines, None
+            lines += ["", _intervals(changes), "", *_answers(answers, emotions[1:])]
+    return lines, change_figure(blocks, emotions) if blocks else None
 
 
 def occlusion_curve(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
@@ -196,6 +211,20 @@ def _judged(runs: Sequence[Run], dataset: str) -> Judged:
 
 def _of(runs: Sequence[Run], dataset: str) -> list[Run]:
     return [run for run in runs if run[1]["dataset"] == dataset]
+
+
+def _answers(rows: Mapping[str, Judged], emotions: Sequence[str]) -> list[str]:
+    """How often each emotion is answered: an emotion that is answered more often is also found more often."""
+    of = next(iter(rows.values())).labels
+    shares = np.bincount(of, minlength=len(emotions)) / len(of)
+    lines = ["How often each emotion is answered, % of all images:", ""]
+    lines += [f"| | {' | '.join(emotions)} |", "|---" * (len(emotions) + 1) + "|"]
+    for name, answered in {
+        "its share of the images": shares,
+        **{key: row.answered for key, row in rows.items()},
+    }.items():
+        lines.append(f"| {name} | " + " | ".join(f"{100 * share:.0f}" for share in of_each) + " |")
+    return [*lines, ""]
 
 
 def _intervals(*columns: Mapping[str, Change]) -> str:

@@ -28,6 +28,7 @@ def test_seeds_are_averaged_first():
     runs = [predicted(["p", "q"], [0, 1], answers) for answers in ([0, 1], [0, 2])]
     found = judged(runs)
     assert found.right.tolist() == [1.0, 0.5]
+    assert found.answered.tolist() == [0.5, 0.25, 0.25]
     with pytest.raises(UserError, match="different images"):
         judged([runs[0], predicted(["p", "x"], [0, 1], [0, 1])])
 
@@ -85,6 +86,8 @@ def test_intervals_hold_what_they_say(monkeypatch):
         first = random.random(400) < 0.8
         second = np.where(random.random(400) < 0.6, first, random.random(400) < 0.3)  # paired, right in 0.6
         names, labels = np.arange(400).astype(str), np.zeros(400, dtype=np.int64)
-        found = change(*(Judged(names.astype("S"), labels, right.astype(float)) for right in (first, second)))
+        found = change(
+            *(Judged(names.astype("S"), labels, right.astype(float), np.ones(1)) for right in (first, second))
+        )
         held += found.low <= 0.6 / 0.8 - 1 <= found.high
     assert 180 <= held <= 199
