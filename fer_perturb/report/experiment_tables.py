@@ -219,10 +219,8 @@ def _answers(rows: Mapping[str, Judged], emotions: Sequence[str]) -> list[str]:
     shares = np.bincount(of, minlength=len(emotions)) / len(of)
     lines = ["How often each emotion is answered, % of all images:", ""]
     lines += [f"| | {' | '.join(emotions)} |", "|---" * (len(emotions) + 1) + "|"]
-    for name, answered in {
-        "its share of the images": shares,
-        **{key: row.answered for key, row in rows.items()},
-    }.items():
+    answered = {"its share of the images": shares} | {name: row.answered for name, row in rows.items()}
+    for name, of_each in answered.items():
         lines.append(f"| {name} | " + " | ".join(f"{100 * share:.0f}" for share in of_each) + " |")
     return [*lines, ""]
 
