@@ -88,8 +88,9 @@ class Occluder:
         """images uint8 (B, 1, H, W) and their landmarks (B, 68, 2) -> uint8 (B, 1, H, W)."""
         shown, hidden = images, self.hidden(landmarks, (images.shape[2], images.shape[3]))
         unknown = torch.stack(hidden).any(dim=0).unsqueeze(1)
+        fills = {fill: FILLS[fill](images, unknown) for fill in dict.fromkeys(part.fill for part in self.parts)}
         for part, of in zip(self.parts, hidden, strict=True):
-            shown = torch.where(of.unsqueeze(1), FILLS[part.fill](images, unknown), shown)
+            shown = torch.where(of.unsqueeze(1), fills[part.fill], shown)
         return shown
 
     def hidden(self, landmarks: Tensor, size: tuple[int, int]) -> list[Tensor]:
@@ -122,7 +123,7 @@ def inside(polygon: Polygon, size: tuple[int, int]) -> Tensor:
     ends = torch.zeros((len(x), height, width + 2), dtype=torch.int32, device=x.device)
     ends.scatter_add_(2, end.mT, torch.ones_like(end.mT, dtype=torch.int32))
     right = crosses.sum(dim=1, dtype=torch.int32)[..., None] - ends[..., :width].cumsum(dim=2, dtype=torch.int32)
-    return right % 2 == 1
+    return (right & 1).bool()
 
 
 # where the features lie
@@ -237,15 +238,16 @@ def blur(images: Tensor, hidden: Tensor) -> Tensor:
 def skin(images: Tensor, hidden: Tensor) -> Tensor:
     """What surrounds the hidden pixels, drawn smoothly inwards (push and pull: Gortler et al. 1996)."""
     known = (~hidden).float()
-    levels = [(images.float() * known, known)]
-    while min(levels[-1][0].shape[2:]) > 1:
-        weighted, weight = levels[-1]
-        levels.append((avg_pool2d(weighted, 2, ceil_mode=True), avg_pool2d(weight, 2, ceil_mode=True)))
-    filled = levels[-1][0].sum(dim=(2, 3), keepdim=True) / levels[-1][1].sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
-    for weighted, weight in reversed(levels):
-        coarse = interpolate(filled, size=weighted.shape[2:], mode="bilinear", align_corners=False)
+    levels = [torch.cat([images.float() * known, known], dim=1)]  # grey values by their weight, and the weight
+    while min(levels[-1].shape[2:]) > 1:
+        levels.append(avg_pool2d(levels[-1], 2, ceil_mode=True))
+    weighted, weight = levels[-1].sum(dim=(2, 3), keepdim=True).chunk(2, dim=1)
+    filled = weighted / weight.clamp(min=1e-6)
+    for level in reversed(levels):
+        weighted, weight = level.chunk(2, dim=1)
+        coarse = interpolate(filled, size=level.shape[2:], mode="bilinear", align_corners=False)
         filled = weighted + (1 - weight) * coarse
-    return filled.round().clamp(0, 255).to(torch.uint8)
+    return filled.round_().clamp_(0, 255).to(torch.uint8)
 
 
 FILLS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "noise": noise, "blur": blur, "skin": skin}
