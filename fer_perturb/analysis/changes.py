@@ -67,7 +67,7 @@ def change(before: Judged, after: Judged, label: int | None = None, *, seed: int
     Where both judged mostly the same pictures those alone count, paired. Else (MaskFer as its author released it knows
     nothing of the faces under its masks) all do. The interval is a bootstrap's over the pairs, or over the images of
     each (Efron and Tibshirani 1993, percentiles of RESAMPLES): it says what other test images would change, not what
-    other seeds would.
+    other seeds would. Where nothing is right afterwards its upper end is the exact one for a share.
     """
     first, second, paired = before.right, after.right, True
     _, a, b = np.intersect1d(_keys(before), _keys(after), return_indices=True)
@@ -91,6 +91,8 @@ def change(before: Judged, after: Judged, label: int | None = None, *, seed: int
             drawn = np.where(before_drawn > 0, after_drawn / before_drawn - 1, np.inf)  # from none any rise is endless
         # no interpolation, which could not come to a number beside an endless one
         low, high = (float(bound) for bound in np.percentile(drawn, [2.5, 97.5], method="inverted_cdf"))
+        if not second.any():  # no draw of nothing is ever more: the exact bound of 0 in so many (Clopper and Pearson)
+            high = float((1 - 0.025 ** (1 / len(second))) / first.mean() - 1)
     return Change(float(first.mean()), float(second.mean()), relative, low, high, paired)
 
 

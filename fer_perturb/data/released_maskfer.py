@@ -83,7 +83,7 @@ def _by_csv(source: Path) -> list[tuple[Path, int]]:
         if PICTURE.fullmatch(path.name):
             anywhere.setdefault(path.name, []).append(path)
     listed: list[tuple[Path, int]] = []
-    numbers: dict[int, str] = {}
+    numbers: dict[str, int] = {}
     for number, row in enumerate(reader, start=1):
         where = f"{file}, row {number}"
         if any(row[column] is None for column in COLUMNS):
@@ -91,11 +91,11 @@ def _by_csv(source: Path) -> list[tuple[Path, int]]:
         path = source / row["path"].strip().replace("\\", "/")
         if not path.is_file():  # a path of the author's machine: the picture lies in the folder all the same
             path = _ending_alike(path, anywhere.get(path.name, []), where)
-        label = _label(row["classes"], where)
-        if numbers.setdefault(label, row["label"].strip()) != row["label"].strip():
+        label, given = _label(row["classes"], where), row["label"].strip()
+        if numbers.setdefault(given, label) != label or list(numbers.values()).count(label) > 1:
             raise UserError(
-                f"{where}: {row['classes'].strip()} has label {row['label'].strip()} here, and {numbers[label]} in an "
-                "earlier row; expected one number for each class."
+                f"{where}: label {given} for {row['classes'].strip()} does not go with earlier rows; expected one "
+                "number for each class."
             )
         listed.append((path, label))
     if not listed:

@@ -96,7 +96,7 @@ def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
                 for title, changes in columns.items()
             ]
             lines += ["", f"Emotions whose change has the sign of most of the paper's networks: {'; '.join(agreeing)}."]
-        lines += ["", _intervals(*columns.values()), ""]
+        lines += ["", _intervals(columns), ""]
         named = {f"trained on {data}, tested on {on}": of for (data, on), of in cell.items()}
         lines += _answers(named, list(first)[1:])
         emotions = list(first)
@@ -137,15 +137,16 @@ def feature_removal(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
             shares = " | ".join(f"{100 * accuracy[row].before:.1f}" for row in emotions)
             lines.append(f"| whole faces, % | {shares} |")
             block = blocks[f"{title}, {scheme}"] = {}
-            answers = {"whole faces": own}
+            answers, every = {"whole faces": own}, {}
             for name, of, on in rows:
                 found = _judged(of, on)
                 changes = change_of(own, found, whole)
-                feature = name.partition("+")[2].removesuffix("@1")
+                feature = name.removeprefix(f"{base}+").removesuffix("@1")
+                every[feature] = changes
                 block[feature] = list(changes.values())
                 answers[feature] = found
                 lines.append(f"| {feature} | " + " | ".join(_shown(changes[row]) for row in emotions) + " |")
-            lines += ["", _intervals(changes), "", *_answers(answers, emotions[1:])]
+            lines += ["", _intervals(every), "", *_answers(answers, emotions[1:])]
     return lines, change_figure(blocks, emotions) if blocks else None
 
 
@@ -225,9 +226,10 @@ def _answers(rows: Mapping[str, Judged], emotions: Sequence[str]) -> list[str]:
     return [*lines, ""]
 
 
-def _intervals(*columns: Mapping[str, Change]) -> str:
-    paired = all(change.paired for changes in columns for change in changes.values())
-    return INTERVALS.format(paired=", which are paired" if paired else ", which cannot be paired here")
+def _intervals(columns: Mapping[str, Mapping[str, Change]]) -> str:
+    apart = [title for title, changes in columns.items() if not all(change.paired for change in changes.values())]
+    but = f" (not of those {'; '.join(apart)}: they are other pictures)" if apart else ""
+    return INTERVALS.format(paired=f", which are paired{but}")
 
 
 def _each(runs: Sequence[Run], key: str) -> list[str]:

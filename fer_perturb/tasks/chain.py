@@ -304,7 +304,8 @@ class Chain:
 
     def _predictor_content(self, clustering_key: str | None) -> dict[str, Any]:
         own = self._content(predictor.VERSION, self.config.model)
-        return {**own, "scheme": content(self.scheme), "clustering": clustering_key}
+        maps = {"maps": attention_clustering.VERSION} if self.scheme.attention == "self" and self.scheme.masks else {}
+        return {**own, **maps, "scheme": content(self.scheme), "clustering": clustering_key}
 
     def _content(self, version: int, model: DictConfig) -> dict[str, Any]:
         plain: Any = OmegaConf.to_container(self.config, resolve=True)

@@ -74,6 +74,9 @@ def run_phase(
         return PhaseResult(key, directory, True, json.loads(done.read_text()))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
+        if attempt == 1:  # notes of an earlier start
+            failed.unlink(missing_ok=True)
+            (partial / AT_WORK).unlink(missing_ok=True)
         cached = done.is_file()
         rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
         if not cached:
@@ -91,7 +94,6 @@ def run_phase(
             shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
             (partial / AT_WORK).unlink(missing_ok=True)
             partial.rename(directory)
-            failed.unlink(missing_ok=True)
     return PhaseResult(key, directory, cached, json.loads((directory / RECORD).read_text()))
 
 

@@ -25,12 +25,15 @@ from fer_perturb.files import write_json
 PAUSE = 0.2  # seconds between two looks
 OURS = "FER_PERTURB_PROGRAM"  # the environment variable that Lightning hands on to the processes it starts
 _attempts: Counter[tuple[Path, bool]] = Counter()
-STARTED_TOGETHER = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID")
+RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
+STARTED_TOGETHER = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID", *RESTARTS)
 
 
 def program() -> str:
     """The same for all processes of one program, and another for any other program."""
     together = [os.environ[name] for name in STARTED_TOGETHER if name in os.environ]
+    if together and os.environ.get("LOCAL_WORLD_SIZE", "") == os.environ.get("WORLD_SIZE"):
+        together.append(str(os.getppid()))  # torchrun's, which uses the same names at each start
     if OURS not in os.environ:
         os.environ[OURS] = "/".join(together) if together else uuid.uuid4().hex
     return os.environ[OURS]
@@ -62,16 +65,17 @@ def wait_for(done: Path, failed: Path, attempt: int, begun: Path | None = None) 
     Raises UserError where that `failed`, with its reason, or where the process that started this one has died.
     """
     parent = os.getppid()
-    while not done.is_file():
+    while True:
         failure = noted(failed)
         if failure and failure["attempt"] >= attempt:
             raise UserError(failure["reason"])
+        if done.is_file():  # perhaps by a later attempt, so that it comes second
+            return True
         if begun and (beginning := noted(begun)) and beginning["attempt"] == attempt:
             return False
         if os.getppid() != parent:
             raise UserError(f"The process that was to write {done} has ended without it.")
         time.sleep(PAUSE)
-    return True
 
 
 @torch.no_grad()

@@ -91,3 +91,11 @@ def test_intervals_hold_what_they_say(monkeypatch):
         )
         held += found.low <= 0.6 / 0.8 - 1 <= found.high
     assert 180 <= held <= 199
+
+
+def test_nothing_right_afterwards_does_not_mean_that_nothing_could_be():
+    names = [str(k) for k in range(55)]
+    before = judged([predicted(names, [0] * 55, [0] * 50 + [1] * 5)])
+    found = change(before, judged([predicted(names, [0] * 55, [1] * 55)]))
+    assert found.relative == found.low == -1
+    assert found.high == pytest.approx(0.0649 / (50 / 55) - 1, abs=1e-3)  # 0 of 55: at most 6.5 %

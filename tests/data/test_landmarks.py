@@ -47,7 +47,7 @@ def test_they_lie_near_the_true_ones():
         for (points, _), true, eyes in zip(found, faces.landmarks, apart, strict=True)
     ])  # fmt: skip
     unrest = np.array([restless for _, restless in found])
-    assert np.median(errors) < 0.25  # of the distance between the eyes; jaws and hair mislead it most
+    assert np.median(errors) < 0.25  # of the distance between the eyes; a constant shape gets 0.17 on these
     placed = np.stack([points for points, _ in found])
     constant = np.broadcast_to(draw_faces(200, seed=77).landmarks.mean(axis=0), placed.shape)
     mouth, of_constant = (  # pixels

@@ -187,7 +187,8 @@ def test_a_maskfer_of_other_pictures_is_compared_unpaired(tmp_path):
     (file,) = write_tables("table1", [fer2013, masked], tmp_path)
     happy = next(row for row in rows(file.read_text()) if row[0] == "happy")
     assert [cell.split(" %")[0] for cell in happy[1:5]] == ["80.0", "-50", "-50", "-25"]
-    assert "which cannot be paired here" in file.read_text()
+    apart = "trained and tested on MaskFer; trained on FER2013, tested on MaskFer: they are other pictures"
+    assert f"which are paired (not of those {apart})" in file.read_text()
 
 
 def test_two_fills_are_two_lines(tmp_path):

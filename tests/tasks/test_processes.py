@@ -54,9 +54,9 @@ def test_waiting_ends_with_what_comes_first(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="too few pixels"):
         wait_for(done, failed, 1, begun)
     done.touch()
+    failed.unlink()
     assert wait_for(done, failed, 1, begun) is True
     done.unlink()
-    failed.unlink()
     parents = iter([1, 1, 2])
     monkeypatch.setattr(processes.os, "getppid", lambda: next(parents, 2))
     with pytest.raises(UserError, match="has ended without it"):
@@ -167,3 +167,43 @@ def test_who_comes_late_learns_of_its_own_failure(tmp_path):
     go_on.set()
     thread.join(timeout=20)
     assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 4}
+
+
+def test_the_next_start_of_the_same_name_does_not_meet_old_notes(tmp_path):
+    """torchrun names its programs alike: rank 1 must not take the failure of yesterday for today's."""
+    content = {"version": 4}
+
+    def fails(directory):
+        raise UserError("out of memory")
+
+    with pytest.raises(UserError):
+        run_phase(tmp_path, "attention", "Phase", content, fails, together=True)
+    processes._attempts.clear()  # as in new processes
+    assert run_phase(tmp_path, "attention", "Phase", content, lambda directory: {"seconds": 5}).record == {"seconds": 5}
+    assert run_phase(tmp_path, "attention", "Phase", content, fails, first=False).record == {"seconds": 5}
+
+
+def test_a_start_by_torchrun_on_one_machine_is_told_from_the_next(monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    named = []
+    for parent in (1, 2):
+        monkeypatch.delenv(processes.OURS)
+        monkeypatch.setattr(processes.os, "getppid", lambda parent=parent: parent)
+        named.append(program())
+    assert named[0] != named[1]
+
+
+def test_who_comes_late_to_a_phase_that_was_finished_after_all(tmp_path):
+    """Its job was given up by the first process, though the next job has finished that phase."""
+    content = {"version": 5}
+
+    def fails(directory):
+        raise UserError("no space left")
+
+    with pytest.raises(UserError):
+        run_phase(tmp_path, "clustering", "Phase", content, fails)
+    run_phase(tmp_path, "clustering", "Phase", content, lambda directory: {"seconds": 6})
+    with pytest.raises(UserError, match="no space left"):
+        run_phase(tmp_path, "clustering", "Phase", content, fails, first=False)
+    assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 6}
