@@ -1,0 +1,175 @@
+"""What is hidden along with the planted cue: fixed maps in Perturb's place, which differ in that alone.
+
+PYTHONPATH=tests python -m benchmarks.fixed_maps      # the runs, figure and table in docs/controls.md
+
+Every map hides the whole cue, in either of its places, in one of four views. Its baseline is experiment=planted's.
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import mean
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from composing import composed
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from benchmarks.controls import DOCS, average, interval
+from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
+from fer_perturb.files import write_text
+from fer_perturb.perturb.landmark_regions import FEATURES
+from fer_perturb.report.figures import save_figure
+from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.train import train
+
+BEGIN, END = "<!-- fixed maps:begin -->", "<!-- fixed maps:end -->"
+SEEDS = range(5)
+OUTPUTS = Path("outputs/planted_fixed_maps")
+THIRD = 1 / 3
+# name: what is hidden first along with the cue, and how much of the image is hidden in all
+MAPS = {
+    "around the cue, 15 %": ("cue", 0.15),
+    "around the cue, 33 %": ("cue", THIRD),
+    "around the cue, 50 %": ("cue", 0.5),
+    "around the cue, 67 %": ("cue", 0.67),
+    "the frame's edge, 33 %": ("edge", THIRD),
+    "both eyes, 33 %": ("eyes", THIRD),
+    "the mouth, 33 %": ("mouth", THIRD),
+}
+
+
+def main() -> None:
+    data = load_packed(Path("data/planted"))
+    maps = {name: fixed_map(data, *given) for name, given in MAPS.items()}
+    found = {name: [trained(name, labels, seed) for seed in SEEDS] for name, labels in maps.items()}
+    baseline = [baseline_run(seed) for seed in SEEDS]
+    save_figure(figure(data, maps, found, baseline), DOCS / "fixed_maps.png")
+    page = (DOCS / "controls.md").read_text()
+    before, rest = page.split(BEGIN, 1)
+    lines = table(maps, found, baseline)
+    write_text(DOCS / "controls.md", "\n".join([before + BEGIN, *lines, END + rest.split(END, 1)[1]]))
+
+
+def fixed_map(data: PackedData, what: str, share: float) -> NDArray[np.int8]:
+    """(H, W) in 0..2: region 0 is the cue in both places and the pixels nearest to `what`, `share` of all in sum.
+
+    The left and the right half of the other pixels are regions 1 and 2.
+    """
+    height, width = data.image_size
+    cue = np.zeros((height, width), dtype=bool)
+    cue[TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH] = True
+    cue |= cue[:, ::-1]
+    rows, columns = np.mgrid[:height, :width]
+    if what == "edge":
+        away = np.minimum.reduce([rows, height - 1 - rows, columns, width - 1 - columns]).astype(float)
+    else:
+        points = np.argwhere(cue) if what == "cue" else mean_feature(data, what)
+        away = np.hypot(rows[..., None] - points[:, 0], columns[..., None] - points[:, 1]).min(axis=2)
+    away[cue] = -1
+    labels = np.where(columns < width // 2, 1, 2).astype(np.int8)
+    nearest = np.argsort(away.ravel(), kind="stable")[: round(share * height * width)]
+    labels.ravel()[nearest] = 0
+    return labels
+
+
+def mean_feature(data: PackedData, name: str) -> NDArray[np.float64]:
+    """(points, 2), row and column of a feature's landmarks in the mean face."""
+    points = FEATURES[2] if name == "mouth" else FEATURES[0] + FEATURES[1]
+    x, y = data.extra("train", "landmarks").mean(axis=0, dtype=float)[list(points)].T
+    return np.stack([y, x], axis=1)
+
+
+def trained(name: str, labels: NDArray[np.int8], seed: int) -> dict[str, Any]:
+    """The summary of the run whose clusters are `labels` in every epoch."""
+
+    def keep(self: ClusterMaskCallback, trainer: pl.Trainer, predictor: Predictor) -> None:
+        predictor.cluster_map.copy_(torch.from_numpy(labels))
+
+    given = composed(
+        "experiment=planted",
+        "scheme=grey_value",  # it has no phase 1, and its maps are replaced
+        f"seed={seed}",
+        "logger=csv",
+        f"paths.outputs={OUTPUTS / name.replace(' ', '_').replace(',', '')}",
+    )
+    with patch.object(ClusterMaskCallback, "update", keep):
+        finished = train(given)
+    assert finished is not None
+    return finished[1]
+
+
+def baseline_run(seed: int) -> dict[str, Any]:
+    """experiment=planted's run without masks."""
+    found = sorted(Path("outputs/planted/resnet_tiny/baseline").glob(f"seed{seed}-*/summary.json"))
+    if len(found) != 1:
+        sys.exit(f"{len(found)} baselines of seed {seed}, expected one: python -m fer_perturb.train experiment=planted")
+    summary: dict[str, Any] = json.loads(found[0].read_text())
+    return summary
+
+
+def table(
+    maps: dict[str, NDArray[np.int8]], found: dict[str, list[dict[str, Any]]], baseline: list[dict[str, Any]]
+) -> list[str]:
+    lines = [
+        "| hidden with the cue | accuracy, % | each seed | less `baseline` [95 %] | image alone, % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, runs in found.items():
+        each = ", ".join(f"{100 * run['test']['accuracy']:.1f}" for run in runs)
+        paired = zip(runs, baseline, strict=True)
+        less, low, high = interval(
+            [100 * (run["test"]["accuracy"] - other["test"]["accuracy"]) for run, other in paired]
+        )
+        of = dict(enumerate(runs))
+        lines.append(
+            f"| {name} | **{average(of):.1f}** | {each} | {less:+.1f} [{low:+.1f}, {high:+.1f}] "
+            f"| {average(of, 'test_original'):.1f} |"
+        )
+    minutes = sum(run["train_seconds"] for runs in found.values() for run in runs) / 60
+    commits = sorted({str(run["commit"])[:7] for runs in found.values() for run in runs})
+    return [
+        *lines,
+        "",
+        f"{len(SEEDS)} seeds, {minutes:.0f} minutes of training; code as of commit {', '.join(commits)}.",
+        "",
+        "![The maps on the mean drawn face, and the accuracy under each](fixed_maps.png)",
+    ]
+
+
+def figure(
+    data: PackedData,
+    maps: dict[str, NDArray[np.int8]],
+    found: dict[str, list[dict[str, Any]]],
+    baseline: list[dict[str, Any]],
+) -> Figure:
+    """What is hidden with the cue, on the mean face; below it each seed's accuracy."""
+    face = data.splits["train"].images.mean(axis=0)
+    drawn = Figure(figsize=(12, 4.2), layout="constrained")
+    grid = drawn.add_gridspec(2, len(maps), height_ratios=(2, 3))
+    for place, labels in enumerate(maps.values()):
+        axis = drawn.add_subplot(grid[0, place])
+        axis.imshow(np.where(labels == 0, 0, face), cmap="gray", vmin=0, vmax=255)
+        axis.axis("off")
+    axis = drawn.add_subplot(grid[1, :])
+    for place, runs in enumerate(found.values()):
+        accuracies = [100 * run["test"]["accuracy"] for run in runs]
+        axis.plot([place] * len(runs), accuracies, "o", color=f"C{place}", alpha=0.6)
+        axis.plot([place - 0.3, place + 0.3], [mean(accuracies)] * 2, color=f"C{place}", linewidth=2)
+    axis.axhline(average(dict(enumerate(baseline))), color="0.4", linestyle="--", label="baseline")
+    axis.set_xticks(range(len(maps)), [name.replace(", ", "\n") for name in maps], fontsize=9)
+    axis.set_xlim(-0.5, len(maps) - 0.5)
+    axis.set_ylabel("accuracy on test, %")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9)
+    return drawn
+
+
+if __name__ == "__main__":
+    main()
