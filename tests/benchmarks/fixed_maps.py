@@ -5,8 +5,6 @@ PYTHONPATH=tests python -m benchmarks.fixed_maps      # the runs, figure and tab
 Every map hides the whole cue, in either of its places, in one of four views. Its baseline is experiment=planted's.
 """
 
-import json
-import sys
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -20,9 +18,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.controls import DOCS, average, interval
-from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
+from fer_perturb.open_data import open_data
 from fer_perturb.perturb.landmark_regions import FEATURES
 from fer_perturb.report.figures import save_figure
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
@@ -46,14 +45,14 @@ MAPS = {
 
 
 def main() -> None:
-    data = load_packed(Path("data/planted"))
+    data = open_data(composed("experiment=planted"))
     maps = {name: fixed_map(data, *given) for name, given in MAPS.items()}
-    found = {name: [trained(name, labels, seed) for seed in SEEDS] for name, labels in maps.items()}
-    baseline = [baseline_run(seed) for seed in SEEDS]
-    save_figure(figure(data, maps, found, baseline), DOCS / "fixed_maps.png")
+    found = {name: [under(name, labels, seed) for seed in SEEDS] for name, labels in maps.items()}
+    plain = [summary_of("experiment=planted", "scheme=baseline", f"seed={seed}") for seed in SEEDS]
+    save_figure(figure(data, maps, found, plain), DOCS / "fixed_maps.png")
     page = (DOCS / "controls.md").read_text()
     before, rest = page.split(BEGIN, 1)
-    lines = table(maps, found, baseline)
+    lines = table(found, plain)
     write_text(DOCS / "controls.md", "\n".join([before + BEGIN, *lines, END + rest.split(END, 1)[1]]))
 
 
@@ -86,44 +85,32 @@ def mean_feature(data: PackedData, name: str) -> NDArray[np.float64]:
     return np.stack([y, x], axis=1)
 
 
-def trained(name: str, labels: NDArray[np.int8], seed: int) -> dict[str, Any]:
-    """The summary of the run whose clusters are `labels` in every epoch."""
+def under(name: str, labels: NDArray[np.int8], seed: int) -> dict[str, Any]:
+    """The run whose clusters are `labels` in every epoch."""
 
     def keep(self: ClusterMaskCallback, trainer: pl.Trainer, predictor: Predictor) -> None:
         predictor.cluster_map.copy_(torch.from_numpy(labels))
 
-    given = composed(
-        "experiment=planted",
-        "scheme=grey_value",  # it has no phase 1, and its maps are replaced
-        f"seed={seed}",
-        "logger=csv",
-        f"paths.outputs={OUTPUTS / name.replace(' ', '_').replace(',', '')}",
-    )
+    outputs = OUTPUTS / name.replace(" ", "_").replace(",", "")
     with patch.object(ClusterMaskCallback, "update", keep):
-        finished = train(given)
-    assert finished is not None
+        # grey_value has no phase 1, and its maps are replaced
+        return summary_of("experiment=planted", "scheme=grey_value", f"seed={seed}", f"paths.outputs={outputs}")
+
+
+def summary_of(*overrides: str) -> dict[str, Any]:
+    finished = train(composed(*overrides, "logger=csv"))
+    assert finished is not None  # there is one process
     return finished[1]
 
 
-def baseline_run(seed: int) -> dict[str, Any]:
-    """experiment=planted's run without masks."""
-    found = sorted(Path("outputs/planted/resnet_tiny/baseline").glob(f"seed{seed}-*/summary.json"))
-    if len(found) != 1:
-        sys.exit(f"{len(found)} baselines of seed {seed}, expected one: python -m fer_perturb.train experiment=planted")
-    summary: dict[str, Any] = json.loads(found[0].read_text())
-    return summary
-
-
-def table(
-    maps: dict[str, NDArray[np.int8]], found: dict[str, list[dict[str, Any]]], baseline: list[dict[str, Any]]
-) -> list[str]:
+def table(found: dict[str, list[dict[str, Any]]], plain: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| hidden with the cue | accuracy, % | each seed | less `baseline` [95 %] | image alone, % |",
         "|---|---|---|---|---|",
     ]
     for name, runs in found.items():
         each = ", ".join(f"{100 * run['test']['accuracy']:.1f}" for run in runs)
-        paired = zip(runs, baseline, strict=True)
+        paired = zip(runs, plain, strict=True)
         less, low, high = interval(
             [100 * (run["test"]["accuracy"] - other["test"]["accuracy"]) for run, other in paired]
         )
@@ -147,7 +134,7 @@ def figure(
     data: PackedData,
     maps: dict[str, NDArray[np.int8]],
     found: dict[str, list[dict[str, Any]]],
-    baseline: list[dict[str, Any]],
+    plain: list[dict[str, Any]],
 ) -> Figure:
     """What is hidden with the cue, on the mean face; below it each seed's accuracy."""
     face = data.splits["train"].images.mean(axis=0)
@@ -162,7 +149,7 @@ def figure(
         accuracies = [100 * run["test"]["accuracy"] for run in runs]
         axis.plot([place] * len(runs), accuracies, "o", color=f"C{place}", alpha=0.6)
         axis.plot([place - 0.3, place + 0.3], [mean(accuracies)] * 2, color=f"C{place}", linewidth=2)
-    axis.axhline(average(dict(enumerate(baseline))), color="0.4", linestyle="--", label="baseline")
+    axis.axhline(average(dict(enumerate(plain))), color="0.4", linestyle="--", label="baseline")
     axis.set_xticks(range(len(maps)), [name.replace(", ", "\n") for name in maps], fontsize=9)
     axis.set_xlim(-0.5, len(maps) - 0.5)
     axis.set_ylabel("accuracy on test, %")
