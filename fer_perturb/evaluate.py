@@ -10,8 +10,27 @@ from fer_perturb.errors import UserError
 
 
 def evaluate(config: DictConfig) -> Path:
-    """Tests what `config` (conf/evaluate.yaml, composed) describes; the file of its predictions."""
+    """Tests what `config` (conf/evaluate.yaml, composed) describes; the file of its predictions.
+
+    An ensemble's are the means of its members', each of which is tested for itself.
+    """
     # here, not above, so that --help is fast
+    from fer_perturb.analysis.ensemble import members_of, write_mean
+
+    if config.run is None:
+        raise UserError("run= is missing: expected the directory of a finished run, run=outputs/…")
+    run = Path(str(config.run))
+    members = members_of(run)
+    if not members:
+        return evaluate_one(run, config)
+    files = [evaluate_one(member, config) for member in members]
+    path = run / "predictions" / files[0].name
+    write_mean(files, path)
+    return path
+
+
+def evaluate_one(directory: Path, config: DictConfig) -> Path:
+    """The same for one trained network, the run in `directory`."""
     from fer_perturb.data.packed import load_packed
     from fer_perturb.data.shown import shown, unplaced
     from fer_perturb.tasks.fitting import make_trainer
@@ -20,9 +39,7 @@ def evaluate(config: DictConfig) -> Path:
     from fer_perturb.tasks.predictions import predict, write_predictions
     from fer_perturb.tasks.trained_run import load_run, with_views_of
 
-    if config.run is None:
-        raise UserError("run= is missing: expected the directory of a finished run, run=outputs/…")
-    run = load_run(Path(str(config.run)), config, "run")
+    run = load_run(directory, config, "run")
     task, views = run.predictor, ""
     if config.views_from is not None:
         other = load_run(Path(str(config.views_from)), config, "views_from")

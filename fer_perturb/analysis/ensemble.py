@@ -1,5 +1,6 @@
 """`model=ensemble`: the mean of the logits of trained runs (paper, Table 2; the author's code adds them up)."""
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
+from fer_perturb.analysis.summary import SUMMARY, finished_summary, summarise_ensemble
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file
@@ -47,11 +48,33 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
     describe_run(config, run)
     for dataset in (data.name, *config.test_on):
         file = Path("predictions", f"{dataset}.parquet")
-        table = mean_predictions([chain.run_directory / file for chain in members.values()])
-        with atomic_file(run / file) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        write_mean([chain.run_directory / file for chain in members.values()], run / file)
     found = {name: summary for name, summary in summaries.items() if summary}
     return run, summarise_ensemble(config, run, data, found)
+
+
+def members_of(run: Path) -> list[Path]:
+    """The runs that the finished ensemble `run` is the mean of; none where it is no ensemble.
+
+    Raises UserError where one does not lie beside it any more.
+    """
+    file = run / SUMMARY
+    summary = json.loads(file.read_text()) if file.is_file() else {}
+    found = []
+    for name, hashed in summary.get("members", {}).items():
+        dataset, pattern = run.resolve().parents[2], f"*/{summary['scheme']}/seed{summary['seed']}-{hashed}"
+        directories = sorted(dataset.glob(pattern))
+        if not directories:
+            raise UserError(f"run={run} is a mean of runs, of which {name} is not at {dataset / pattern} any more.")
+        found.append(directories[0])
+    return found
+
+
+def write_mean(paths: Sequence[Path], path: Path) -> None:
+    """Writes the `mean_predictions` of the files `paths` to `path`."""
+    table = mean_predictions(paths)
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
 
 
 def mean_predictions(paths: Sequence[Path]) -> pa.Table:
@@ -90,6 +113,8 @@ def _command(name: str) -> str:
     given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     own = f"model.members.{name}."
     others = [
-        override.replace(own, "model.") for override in given if not override.startswith("model") or own in override
+        override.replace(own, "model.")
+        for override in given
+        if own in override or not override.lstrip("+~").startswith("model")
     ]
     return shlex.join(["python", "-m", "fer_perturb.train", f"model={name}", *others])

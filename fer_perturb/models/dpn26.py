@@ -18,7 +18,7 @@ default_cfgs = generate_default_cfgs({f"{name}.untrained": _CONFIG for name in (
 
 @register_model
 def fer_dpn26(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """DPN-26 with two blocks a stage: 11,566,391 parameters.
+    """DPN-26 (Chen et al. 2017) with two blocks a stage: 11,566,391 parameters, with norms after the convolutions.
 
     Residual widths 256 to 2048, dense growth 16/32/24/128, 32 groups, a 3x3 stride-1 stem without pooling.
     """

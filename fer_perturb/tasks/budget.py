@@ -25,7 +25,8 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
     `budget=epochs` leaves recipe.epochs as it is. With `budget=passes` the image passes through the predictor are
     counted, and phase 1 keeps recipe.epochs; with `budget=flops` the operations of all phases, and phase 1 trains as
     long as the predictor (in both cases scheme.attention_epochs may say otherwise). Validation and the test are not
-    counted. The reference is the run in `budget_of`, or else the baseline with this model and recipe.
+    counted, and each re-clustering is, even where the maps of scheme.scope=image turn out to have settled. The
+    reference is the run in `budget_of`, or else the baseline with this model and recipe.
 
     Raises UserError for an unknown budget, a reference that is no finished run, or one that spends less than an epoch.
     """
@@ -90,7 +91,8 @@ class Costs:
             flops += clustering_images(self.scheme, self.recipe, self.data) * forward_flops(
                 self.frozen, self.attention_size
             )
-        if looking := self.predictor if self.scheme.attention == "self" else self.frozen:
+        looking = self.predictor if self.scheme.attention == "self" else self.frozen
+        if looking and self.scheme.masks:
             looks = len(range(0, epochs, self.scheme.every_n_epochs))
             passes = looks * attention_passes(self.scheme, self.recipe, self.data)
             flops += passes * forward_flops(looking, self.attention_size)

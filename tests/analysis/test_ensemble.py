@@ -11,6 +11,7 @@ from composing import DRAWING, composed, small
 
 from fer_perturb.analysis.ensemble import mean_predictions
 from fer_perturb.errors import UserError
+from fer_perturb.evaluate import evaluate
 from fer_perturb.train import train
 
 MEMBERS = ("resnet_tiny", "seresnet_light")
@@ -69,16 +70,38 @@ def test_what_is_set_on_the_whole_is_refused(data_directory, members):
 
 def test_the_command_line_says_how_to_train_a_member(tmp_path):
     command = [sys.executable, "-m", "fer_perturb.train", "model=ensemble_small", "dataset=synthetic", "seed=5",
-               "model.members.dpn_small.attention.at=[stage1]", *DRAWING, f"paths.data={tmp_path}",
+               "model.members.dpn_small.attention.at=[stage1]", "+model.members.dpn_small.kwargs.drop_rate=0.1",
+               *DRAWING, f"paths.data={tmp_path}",
                f"paths.outputs={tmp_path}"]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     lines = [shlex.split(line) for line in done.stderr.splitlines() if line.startswith("  python")]
     assert len(lines) == 5
     (dpn,) = (line for line in lines if "model=dpn_small" in line)
-    assert "model.attention.at=[stage1]" in dpn
+    assert {"model.attention.at=[stage1]", "+model.kwargs.drop_rate=0.1"} <= set(dpn)
     assert {"dataset=synthetic", "seed=5"} <= set(dpn)
-    assert not any("attention" in part for line in lines if line is not dpn for part in line)
+    others = {part for line in lines if line is not dpn for part in line}
+    assert not any("attention" in part or "members" in part or "drop_rate" in part for part in others)
+
+
+def test_it_is_tested_again_member_by_member(data_directory, members):
+    outputs, trained = members
+    run, _ = train(config_of(data_directory, outputs, "ensemble"))
+    perturb, _ = train(config_of(data_directory, outputs, "resnet_tiny", scheme="perturb"))
+    given = (f"paths.data={data_directory}", f"paths.outputs={outputs}", f"run={run}", f"views_from={perturb}")
+    config = composed("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", *given, name="evaluate")
+    file = evaluate(config)
+    assert file == run / "predictions" / f"synthetic+views_from@perturb-{perturb.name}.parquet"
+    mixed, *alone = (
+        pq.read_table(one / "predictions" / file.name)["logit_happy"].to_numpy()
+        for one in (run, *(r for r, _ in trained))
+    )
+    np.testing.assert_allclose(mixed, (alone[0] + alone[1]) / 2, rtol=1e-5, atol=1e-6)
+    member, _ = trained[1]
+    away = member.rename(member.with_name("away"))
+    with pytest.raises(UserError, match=r"a mean of runs, of which seresnet_light is not at .*seed0-"):
+        evaluate(config)
+    away.rename(member)
 
 
 def test_other_rows_are_not_averaged(members):

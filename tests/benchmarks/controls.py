@@ -20,12 +20,16 @@ from scipy.stats import t
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
+from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import landmark_regions
+from fer_perturb.perturb.rectangles import all_rectangle_views
 from fer_perturb.report.figures import save_figure
+from fer_perturb.tasks.scheme import Scheme
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"
 HIDDEN = 0.75  # a view hides the cue where it hides so much of it
+DRAWN = 10_000  # random rectangles, to see how often one does
 
 
 def main(outputs: Path) -> None:
@@ -45,29 +49,37 @@ def main(outputs: Path) -> None:
     write_text(DOCS / "controls.md", "\n".join([before + BEGIN, *table(runs, order), END + rest.split(END, 1)[1]]))
 
 
-def hiding(run: Path) -> dict[str, float] | None:
+def hiding(run: Path) -> dict[str, float]:
     """How the cue is hidden in training, by the map of the tested epoch, in images as they are and mirrored.
 
     views: the share of the views, the whole image among them, in which HIDDEN of the cue or more is hidden. area: the
-    share of the image that is hidden in those. None for random rectangles.
+    share of the image that is hidden in those.
     """
     scheme = OmegaConf.load(run / "config.yaml").scheme
     n = scheme.n_clusters
     if n == 0 or scheme.hide == "nothing":
         return {"views": 0.0}
-    if scheme.hide == "rectangle":
-        return None
     if scheme.attention == "landmarks":
         data = load_packed(Path("data/planted"))
         maps = landmark_regions(torch.tensor(data.extra("train", "landmarks")), data.image_size)
+    elif scheme.scope == "image":
+        attention = torch.from_numpy(np.load(run / "clustering" / "attention_per_image.npy").astype(np.float32))
+        centres = load_file(run / "predictor" / "weights.safetensors")["centres"]
+        maps = cluster_maps_per_image(attention, Scheme.from_config(scheme).clusters, centres)
     else:
         maps = load_file(run / "predictor" / "weights.safetensors")["cluster_map"][None]
         maps = maps.flip(1) if scheme.hide == "moved" else maps
         maps = torch.cat([maps, maps.flip(2)])  # half of the images are mirrored, and this map is not
-    cue = maps[:, TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH].flatten(1)
-    hidden = torch.stack([(cue == cluster).float().mean(dim=1) >= HIDDEN for cluster in range(n)])  # (n, images)
+    if scheme.hide == "rectangle":
+        torch.manual_seed(0)
+        drawn = all_rectangle_views(torch.zeros(DRAWN, 1, *maps.shape[1:]), maps[0], n, fill=1.0)
+        regions = drawn[:n, :, 0].bool()  # (n, images, H, W)
+    else:
+        regions = torch.stack([maps == cluster for cluster in range(n)])
+    cue = regions[..., TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH]
+    hidden = cue.float().mean(dim=(2, 3)) >= HIDDEN
     views = n if scheme.hide.endswith("attended") else 1  # that one region is hidden in all of them
-    areas = torch.stack([(maps == cluster).float().mean(dim=(1, 2)) for cluster in range(n)])
+    areas = regions.float().mean(dim=(2, 3))
     found = {"views": float(views * hidden.float().sum(dim=0).mean() / (n + 1))}
     return {**found, "area": float(areas[hidden].mean())} if hidden.any() else found
 
@@ -118,8 +130,8 @@ def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[
         middle, low, high = interval(against(runs, scheme, "baseline")) if scheme != "baseline" else (0, 0, 0)
         less = "" if scheme == "baseline" else f"{middle:+.1f} [{low:+.1f}, {high:+.1f}]"
         hidden = [run["hidden"] for run in of.values()]
-        shown = "random" if hidden[0] is None else f"{100 * mean(way['views'] for way in hidden):.0f}"
-        areas = [way["area"] for way in hidden if way and "area" in way]
+        shown = f"{100 * mean(way['views'] for way in hidden):.0f}"
+        areas = [way["area"] for way in hidden if "area" in way]
         area = f"{100 * mean(areas):.0f}" if areas else ""
         clusterings = [run["phases"]["clustering"] or {} for run in of.values()]
         moved = [found["changed"] for found in clusterings if found.get("changed") is not None]
@@ -158,8 +170,7 @@ def figure(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> Figu
         colour = f"C{row % 10}"
         left.plot(accuracies, [row] * len(accuracies), "o", color=colour, alpha=0.6)
         left.plot([mean(accuracies)] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2)
-        if hidden[0] is not None:
-            right.plot(accuracies, [100 * way["views"] for way in hidden], "o", color=colour, label=scheme, alpha=0.8)
+        right.plot(accuracies, [100 * way["views"] for way in hidden], "o", color=colour, label=scheme, alpha=0.8)
     left.set_yticks(range(len(order)), order)
     left.invert_yaxis()
     left.set_xlabel("accuracy on test, where no image has the cue, %")

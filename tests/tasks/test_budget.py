@@ -1,4 +1,8 @@
-"""A budget is what is recorded in the end: no more than the reference spends, and no epoch less than it allows."""
+"""A budget is what is recorded in the end: no more than the reference spends, and no epoch less than it allows.
+
+Or one in some sixty with `perturb_image`: its re-clusterings are all allowed for, and those that change nothing cost
+nothing.
+"""
 
 import pytest
 from composing import small
