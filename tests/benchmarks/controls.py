@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from scipy.stats import t
 
-from fer_perturb.data.packed import load_packed
+from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
 from fer_perturb.perturb.clusters import cluster_maps_per_image
-from fer_perturb.perturb.landmark_regions import landmark_regions
+from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
 from fer_perturb.perturb.rectangles import all_rectangle_views
 from fer_perturb.report.figures import save_figure
 from fer_perturb.tasks.scheme import Scheme
@@ -53,14 +54,14 @@ def hiding(run: Path) -> dict[str, float]:
     """How the cue is hidden in training, by the map of the tested epoch, in images as they are and mirrored.
 
     views: the share of the views, the whole image among them, in which HIDDEN of the cue or more is hidden. area: the
-    share of the image that is hidden in those.
+    share of the image that is hidden in those; eyes: of the eyes' and brows' landmarks, in the mean face.
     """
     scheme = OmegaConf.load(run / "config.yaml").scheme
     n = scheme.n_clusters
     if n == 0 or scheme.hide == "nothing":
         return {"views": 0.0}
+    data = load_packed(Path("data/planted"))
     if scheme.attention == "landmarks":
-        data = load_packed(Path("data/planted"))
         maps = landmark_regions(torch.tensor(data.extra("train", "landmarks")), data.image_size)
     elif scheme.scope == "image":
         attention = torch.from_numpy(np.load(run / "clustering" / "attention_per_image.npy").astype(np.float32))
@@ -80,8 +81,19 @@ def hiding(run: Path) -> dict[str, float]:
     hidden = cue.float().mean(dim=(2, 3)) >= HIDDEN
     views = n if scheme.hide.endswith("attended") else 1  # that one region is hidden in all of them
     areas = regions.float().mean(dim=(2, 3))
+    rows, columns = mean_feature(data, "eyes").round().astype(int).T
+    eyes = regions[..., rows, columns].float().mean(dim=2)
     found = {"views": float(views * hidden.float().sum(dim=0).mean() / (n + 1))}
-    return {**found, "area": float(areas[hidden].mean())} if hidden.any() else found
+    if hidden.any():
+        found |= {"area": float(areas[hidden].mean()), "eyes": float(eyes[hidden].mean())}
+    return found
+
+
+def mean_feature(data: PackedData, name: str) -> NDArray[np.float64]:
+    """(points, 2), row and column of a feature's landmarks in the mean face."""
+    points = FEATURES[2] if name == "mouth" else FEATURES[0] + FEATURES[1]
+    x, y = data.extra("train", "landmarks").mean(axis=0, dtype=float)[list(points)].T
+    return np.stack([y, x], axis=1)
 
 
 def cue_in_attention(run: Path) -> dict[str, float] | None:
@@ -121,8 +133,8 @@ def against(runs: dict[str, dict[int, dict[str, Any]]], scheme: str, other: str)
 def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[str]:
     lines = [
         "| scheme | accuracy, % | each seed | less `baseline` [95 %] | image alone, % | views without the cue, % "
-        "| hidden with it, % | new each epoch, % |",
-        "|---|---|---|---|---|---|---|---|",
+        "| hidden with it, % | of the eyes, % | new each epoch, % |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for scheme in order:
         of = runs[scheme]
@@ -131,14 +143,17 @@ def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[
         less = "" if scheme == "baseline" else f"{middle:+.1f} [{low:+.1f}, {high:+.1f}]"
         hidden = [run["hidden"] for run in of.values()]
         shown = f"{100 * mean(way['views'] for way in hidden):.0f}"
-        areas = [way["area"] for way in hidden if "area" in way]
-        area = f"{100 * mean(areas):.0f}" if areas else ""
+        area, eyes = (
+            f"{100 * mean(values):.0f}" if values else ""
+            for values in ([way[of] for way in hidden if of in way] for of in ("area", "eyes"))
+        )
         clusterings = [run["phases"]["clustering"] or {} for run in of.values()]
         moved = [found["changed"] for found in clusterings if found.get("changed") is not None]
         new = f"{100 * mean(moved):.0f}" if moved and shown != "0" else ""
         alone = average(of, "test_original")
         lines.append(
-            f"| `{scheme}` | **{average(of):.1f}** | {each} | {less} | {alone:.1f} | {shown} | {area} | {new} |"
+            f"| `{scheme}` | **{average(of):.1f}** | {each} | {less} | {alone:.1f} "
+            f"| {shown} | {area} | {eyes} | {new} |"
         )
     seen = [run["cue"] for run in runs["perturb"].values()]
     ranks = ", ".join(f"{100 * cue['rank']:.0f}" for cue in seen)
@@ -167,10 +182,10 @@ def figure(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> Figu
     for row, scheme in enumerate(order):
         accuracies = [100 * run["test"]["accuracy"] for run in runs[scheme].values()]
         hidden = [run["hidden"] for run in runs[scheme].values()]
-        colour = f"C{row % 10}"
-        left.plot(accuracies, [row] * len(accuracies), "o", color=colour, alpha=0.6)
+        colour, marker = f"C{row % 10}", "os"[row // 10]
+        left.plot(accuracies, [row] * len(accuracies), marker, color=colour, alpha=0.6)
         left.plot([mean(accuracies)] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2)
-        right.plot(accuracies, [100 * way["views"] for way in hidden], "o", color=colour, label=scheme, alpha=0.8)
+        right.plot(accuracies, [100 * way["views"] for way in hidden], marker, color=colour, label=scheme, alpha=0.8)
     left.set_yticks(range(len(order)), order)
     left.invert_yaxis()
     left.set_xlabel("accuracy on test, where no image has the cue, %")

@@ -18,12 +18,11 @@ from composing import composed
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmarks.controls import DOCS, average, interval
+from benchmarks.controls import DOCS, average, interval, mean_feature
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
 from fer_perturb.open_data import open_data
-from fer_perturb.perturb.landmark_regions import FEATURES
 from fer_perturb.report.figures import save_figure
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.predictor import Predictor
@@ -77,13 +76,6 @@ def fixed_map(data: PackedData, what: str, share: float) -> NDArray[np.int8]:
     nearest = np.argsort(away.ravel(), kind="stable")[: round(share * height * width)]
     labels.ravel()[nearest] = 0
     return labels
-
-
-def mean_feature(data: PackedData, name: str) -> NDArray[np.float64]:
-    """(points, 2), row and column of a feature's landmarks in the mean face."""
-    points = FEATURES[2] if name == "mouth" else FEATURES[0] + FEATURES[1]
-    x, y = data.extra("train", "landmarks").mean(axis=0, dtype=float)[list(points)].T
-    return np.stack([y, x], axis=1)
 
 
 def under(labels: NDArray[np.int8], seed: int) -> dict[str, Any]:
