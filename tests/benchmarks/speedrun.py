@@ -74,6 +74,7 @@ def curves(entries: list[dict[str, Any]]) -> Figure:
         axis.plot(*zip(*points, strict=True), label=entry["name"], **shape, **style)
         if final:
             axis.annotate(entry["name"], points[-1], xytext=(5, 5), textcoords="offset points", rotation=30, fontsize=8)
+    axis.margins(y=0.12)  # room for the names
     axis.set_xscale("log")
     ticks = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
