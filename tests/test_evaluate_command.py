@@ -93,6 +93,7 @@ def test_what_cannot_be_tested_is_said(trained, evaluated, tmp_path):
         ([], "run= is missing"),
         ([f"run={tmp_path}"], f"run={tmp_path} holds no config.yaml"),
         ([f"run={perturb}", f"views_from={baseline}"], "hides nothing"),
+        ([f"run={perturb}", f"views_from={trained('scheme=copies')}"], "hides nothing"),
         ([f"run={perturb}", f"views_from={cropped}"], "for (40, 40) pixels"),
     ):
         with pytest.raises(UserError) as raised:

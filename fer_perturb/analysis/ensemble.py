@@ -41,7 +41,8 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
         commands = "\n".join(f"  {_command(name)}" for name in missing)
         raise UserError(
             f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe "
-            f"and seed (expected in {members[missing[0]].run_directory}, for one). Train first:\n{commands}"
+            f"and seed (expected in {members[missing[0]].run_directory}, for one). "
+            f"Train them first, with the same settings:\n{commands}"
         )
     config = with_canonical_names(config)
     run = run_directory(config)

@@ -1,1 +1,1 @@
-"""Networks, reached through timm's registry: small ResNets, small-input stems and spatial gates."""
+"""Networks, reached through timm's registry: the paper's five, small ones, small-input stems and spatial gates."""

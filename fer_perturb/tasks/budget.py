@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import rich
 from omegaconf import DictConfig
@@ -22,11 +23,11 @@ KINDS = ("epochs", "passes", "flops")
 def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
     """The config with recipe.epochs such that the run spends no more than its reference, and as much as it can.
 
-    `budget=epochs` leaves recipe.epochs as it is. With `budget=passes` the image passes through the predictor are
-    counted, and phase 1 keeps recipe.epochs; with `budget=flops` the operations of all phases, and phase 1 trains as
-    long as the predictor (in both cases scheme.attention_epochs may say otherwise). Validation and the test are not
-    counted, and each re-clustering is, even where the maps of scheme.scope=image turn out to have settled. The
-    reference is the run in `budget_of`, or else the baseline with this model and recipe.
+    The reference is the run in `budget_of`, or else the baseline with this model and recipe. `budget=epochs` takes over
+    its epochs. With `budget=passes` the image passes through the predictor in training are counted, and phase 1 keeps
+    recipe.epochs; with `budget=flops` the operations of all phases, and phase 1 trains as long as the predictor (in
+    both cases scheme.attention_epochs may say otherwise). Validation and the test are not counted; of the operations
+    each re-clustering's are, even where the maps of scheme.scope=image turn out to have settled.
 
     Raises UserError for an unknown budget, a reference that is no finished run, or one that spends less than an epoch.
     """
@@ -34,7 +35,8 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
         raise UserError(f"budget={config.budget}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
     if config.budget == "epochs":
         if config.budget_of is not None:
-            raise UserError(f"budget_of={config.budget_of} has no part in budget=epochs: set budget=passes or flops.")
+            config = config.copy()
+            config.recipe.epochs = _trained(Path(str(config.budget_of)))["predictor"]["epochs"]
         return config
     chain = Chain(config, data, lambda phase: None)
     scheme = chain.scheme
@@ -73,6 +75,7 @@ class Costs:
         self.image_size = chain.data.data.image_size
         self.attention_size = attention_size(scheme, chain.recipe, self.image_size)
         limit = chain.config.trainer.limit_train_batches
+        limit = 1.0 if limit is None else limit  # Lightning's default
         batches = len(chain.data.sampler)
         self.steps = min(batches, limit) if isinstance(limit, int) else int(batches * limit)  # as Lightning does
         if self.steps < 1:
@@ -115,10 +118,16 @@ class Costs:
 
 def _spent(run: Path) -> Cost:
     """What a finished run spent."""
+    phases = _trained(run)
+    return Cost(phases["predictor"]["passes"], sum(phase.get("flops", 0) for phase in phases.values() if phase))
+
+
+def _trained(run: Path) -> dict[str, Any]:
+    """What a finished run's phases recorded."""
     file = run / "summary.json"
     if not file.is_file():
         raise UserError(f"budget_of={run} is no finished run: expected a directory with a summary.json.")
-    phases = json.loads(file.read_text())["phases"]
+    phases: dict[str, Any] = json.loads(file.read_text())["phases"]
     if phases["predictor"] is None:
         raise UserError(f"budget_of={run} is an ensemble, which trains nothing itself: name one of its members.")
-    return Cost(phases["predictor"]["passes"], sum(phase.get("flops", 0) for phase in phases.values() if phase))
+    return phases

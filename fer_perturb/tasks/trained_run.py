@@ -82,7 +82,7 @@ def with_views_of(run: TrainedRun, other: TrainedRun) -> Predictor:
 
     Raises UserError where `other` has no views, or for images of another size.
     """
-    if not other.chain.scheme.masks:
+    if not other.chain.scheme.masks or other.chain.scheme.hide == "nothing":
         raise UserError(
             f"views_from={other.directory}: its scheme ({other.chain.scheme.name}) hides nothing, so it has no views."
         )

@@ -35,7 +35,7 @@ DRAWN = 10_000  # random rectangles, to see how often one does
 
 def main(outputs: Path) -> None:
     runs: dict[str, dict[int, dict[str, Any]]] = {}
-    for file in sorted(outputs.glob("*/seed*/summary.json")):
+    for file in sorted(outputs.glob("*/seed*/summary.json"), key=lambda file: (dirty(file), file)):
         summary, config = json.loads(file.read_text()), OmegaConf.load(file.parent / "config.yaml")
         if config.get("table") is None and config.scheme.views == "all" and config.recipe.name == "demo":
             summary["hidden"] = hiding(file.parent)
@@ -48,6 +48,16 @@ def main(outputs: Path) -> None:
     page = (DOCS / "controls.md").read_text()
     before, rest = page.split(BEGIN, 1)
     write_text(DOCS / "controls.md", "\n".join([before + BEGIN, *table(runs, order), END + rest.split(END, 1)[1]]))
+
+
+def commit_of(summary: dict[str, Any]) -> str:
+    """Of the code that trained a run's predictor; with a + where files differed from it."""
+    commit = summary["phases"]["predictor"]["commit"]
+    return f"{commit[:7]}{'+' * commit.endswith('+')}"
+
+
+def dirty(file: Path) -> bool:
+    return commit_of(json.loads(file.read_text())).endswith("+")
 
 
 def hiding(run: Path) -> dict[str, float]:
@@ -163,13 +173,13 @@ def table(runs: dict[str, dict[int, dict[str, Any]]], order: list[str]) -> list[
         f"On the cue the attention of phase 1 is higher than on {ranks} % of the pixels (seeds 0 to 4); the clusters "
         f"that hold the cue have a mean attention of {holders} deviations from the map's mean.",
     ]
-    commits = {run["commit"][:7] for of in runs.values() for run in of.values() if run["commit"]}
+    commits = {commit_of(run) for of in runs.values() for run in of.values()}
     seconds = sum(run["train_seconds"] for of in runs.values() for run in of.values())
     return [
         *lines,
         "",
         f"{len(next(iter(runs.values())))} seeds, {seconds / 60:.0f} minutes of training the predictors; code as of "
-        f"commit {', '.join(sorted(commits))}.",
+        f"commit {', '.join(sorted(commits))} (+: and changes that were committed later).",
         "",
         "![Accuracy of each scheme, a point a seed](controls.png)",
     ]

@@ -18,7 +18,7 @@ from composing import composed
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmarks.controls import DOCS, average, interval, mean_feature
+from benchmarks.controls import DOCS, average, commit_of, interval, mean_feature
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
@@ -113,7 +113,7 @@ def table(found: dict[str, list[dict[str, Any]]], plain: list[dict[str, Any]]) -
             f"| {average(of, 'test_original'):.1f} |"
         )
     minutes = sum(run["train_seconds"] for runs in found.values() for run in runs) / 60
-    commits = sorted({str(run["commit"])[:7] for runs in found.values() for run in runs})
+    commits = sorted({commit_of(run) for runs in found.values() for run in runs})
     return [
         *lines,
         "",

@@ -66,6 +66,16 @@ def test_without_a_reference_it_is_the_baseline_s_default(data_directory, baseli
     assert epochs(own) == 9
 
 
+def test_epochs_are_taken_over(data_directory, baseline):
+    outputs, reference, _ = baseline
+    assert epochs(small(data_directory, outputs, "scheme=perturb", f"budget_of={reference}")) == 9
+
+
+def test_no_limit_is_the_whole_epoch(data_directory, tmp_path):
+    given = ("scheme=perturb", "recipe.epochs=9", "budget=passes", "trainer.limit_train_batches=null")
+    assert epochs(small(data_directory, tmp_path, *given)) == 2
+
+
 def test_phase_1_may_have_epochs_of_its_own(data_directory, baseline):
     outputs, *_ = baseline
     given = ("scheme=perturb", "scheme.views=sample", "recipe.epochs=9", "budget=flops")
@@ -79,7 +89,7 @@ def test_phase_1_may_have_epochs_of_its_own(data_directory, baseline):
     ("given", "says"),
     [
         (["budget=hours"], "budget=hours: expected epochs, passes or flops"),
-        (["budget_of=somewhere"], "has no part in budget=epochs"),
+        (["budget_of=nowhere"], "budget_of=nowhere is no finished run"),
         (["budget=flops", "budget_of=nowhere"], "budget_of=nowhere is no finished run"),
         (["budget=passes", "recipe.epochs=3"], "one epoch takes 384 passes, and the reference spends 288 in all"),
     ],

@@ -43,6 +43,8 @@ def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> 
         assert [entry["epoch"] for entry in record["clusters"]] == [0, 1]
         assert all(sum(entry["areas"]) <= 1 + 1e-6 for entry in record["clusters"])
         assert summary["phases"]["clustering"]["reclusterings"] == 2
+        if config.scheme.hide.endswith("attended"):  # one region, which is hidden in every masked view
+            assert record["clusters"][-1]["areas"] == pytest.approx([1 / 3, 0, 0], rel=0.02)
     else:
         assert summary["phases"]["clustering"] is None
     picture = run / "predictor" / "pictures" / "scheme.png"

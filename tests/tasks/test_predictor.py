@@ -110,6 +110,17 @@ def test_copies_hide_nothing(build, scope, views):
     assert all(torch.equal(view, task.network.seen[-1]) for view in task.network.seen)
 
 
+@pytest.mark.parametrize(("share", "hidden"), [(1, 0), (0, 1 / 3)])
+def test_the_share_of_whole_images_is_the_scheme_s(build, share, hidden):
+    task, data = build(
+        "scheme=perturb", "scheme.views=sample", f"scheme.clean_share={share}", "recipe.augmentation.light=0"
+    )
+    task.fill = 2.0  # no image's
+    task.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
+    task.training_step(data.first_batch(0), 0)
+    assert float((grey(task, task.network.seen[0]) > 1.5).float().mean()) == pytest.approx(hidden, rel=0.001)
+
+
 @pytest.mark.parametrize("scope", ["batch", "dataset"])
 @pytest.mark.parametrize("views", ["all", "sample"])
 def test_extra_erasing_hides_as_much_as_perturb(build, scope, views):
