@@ -21,6 +21,13 @@ def environment(monkeypatch):
     monkeypatch.setenv(processes.OURS, "a program")  # else threads that stand for its processes might name it twice
 
 
+def failing(reason):
+    def work(directory):
+        raise UserError(reason)
+
+    return work
+
+
 def test_a_program_has_one_name_and_another_program_another(monkeypatch):
     monkeypatch.delenv(processes.OURS)
     first = program()
@@ -99,9 +106,7 @@ def test_the_others_work_only_once_the_first_does(tmp_path):
 
 def test_a_failure_reaches_the_others_and_is_forgotten_at_the_next_start(tmp_path):
     content = {"version": 1}
-
-    def fails(directory):
-        raise UserError("cannot be clustered")
+    fails = failing("cannot be clustered")
 
     with pytest.raises(UserError):
         run_phase(tmp_path, "clustering", "Phase", content, fails)
@@ -145,9 +150,7 @@ def test_a_failure_of_an_earlier_job_does_not_part_the_processes(tmp_path):
 def test_who_comes_late_learns_of_its_own_failure(tmp_path):
     """The first process has failed, and is at work on the phase for the next job, when another comes to it."""
     content, at_work, go_on = {"version": 3}, threading.Event(), threading.Event()
-
-    def fails(directory):
-        raise UserError("cannot be clustered")
+    fails = failing("cannot be clustered")
 
     def works(directory):
         at_work.set()
@@ -172,9 +175,7 @@ def test_who_comes_late_learns_of_its_own_failure(tmp_path):
 def test_the_next_start_of_the_same_name_does_not_meet_old_notes(tmp_path):
     """torchrun names its programs alike: rank 1 must not take the failure of yesterday for today's."""
     content = {"version": 4}
-
-    def fails(directory):
-        raise UserError("out of memory")
+    fails = failing("out of memory")
 
     with pytest.raises(UserError):
         run_phase(tmp_path, "attention", "Phase", content, fails, together=True)
@@ -197,9 +198,7 @@ def test_a_start_by_torchrun_on_one_machine_is_told_from_the_next(monkeypatch):
 def test_who_comes_late_to_a_phase_that_was_finished_after_all(tmp_path):
     """Its job was given up by the first process, though the next job has finished that phase."""
     content = {"version": 5}
-
-    def fails(directory):
-        raise UserError("no space left")
+    fails = failing("no space left")
 
     with pytest.raises(UserError):
         run_phase(tmp_path, "clustering", "Phase", content, fails)
