@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from composing import composed
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from scipy.stats import t
 
-from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
+from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
 from fer_perturb.perturb.rectangles import all_rectangle_views
@@ -34,11 +36,11 @@ DRAWN = 10_000  # random rectangles, to see how often one does
 
 
 def main(outputs: Path) -> None:
-    runs: dict[str, dict[int, dict[str, Any]]] = {}
+    data, runs = planted(), dict[str, dict[int, dict[str, Any]]]()
     for file in sorted(outputs.glob("*/seed*/summary.json"), key=lambda file: (dirty(file), file)):
         summary, config = json.loads(file.read_text()), OmegaConf.load(file.parent / "config.yaml")
         if config.get("table") is None and config.scheme.views == "all" and config.recipe.name == "demo":
-            summary["hidden"] = hiding(file.parent)
+            summary["hidden"] = hiding(file.parent, data)
             summary["cue"] = cue_in_attention(file.parent)
             before = runs.setdefault(summary["scheme"], {}).setdefault(summary["seed"], summary)
             if before["phases"]["predictor"]["key"] != summary["phases"]["predictor"]["key"]:
@@ -60,7 +62,12 @@ def dirty(file: Path) -> bool:
     return commit_of(json.loads(file.read_text())).endswith("+")
 
 
-def hiding(run: Path) -> dict[str, float]:
+def planted() -> PackedData:
+    """The drawn faces of the experiment; drawn anew where others lie in their place."""
+    return open_data(composed("experiment=planted"))
+
+
+def hiding(run: Path, data: PackedData) -> dict[str, float]:
     """How the cue is hidden in training, by the map of the tested epoch, in images as they are and mirrored.
 
     views: the share of the views, the whole image among them, in which HIDDEN of the cue or more is hidden. area: the
@@ -70,7 +77,6 @@ def hiding(run: Path) -> dict[str, float]:
     n = scheme.n_clusters
     if n == 0 or scheme.hide == "nothing":
         return {"views": 0.0}
-    data = load_packed(Path("data/planted"))
     if scheme.attention == "landmarks":
         maps = landmark_regions(torch.tensor(data.extra("train", "landmarks")), data.image_size)
     elif scheme.scope == "image":

@@ -18,11 +18,10 @@ from composing import composed
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmarks.controls import DOCS, average, commit_of, interval, mean_feature
+from benchmarks.controls import DOCS, average, commit_of, interval, mean_feature, planted
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
-from fer_perturb.open_data import open_data
 from fer_perturb.report.figures import save_figure
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.predictor import Predictor
@@ -45,7 +44,7 @@ MAPS = {
 
 
 def main() -> None:
-    data = open_data(composed("experiment=planted"))
+    data = planted()
     maps = {name: fixed_map(data, *given) for name, given in MAPS.items()}
     found = {name: [under(labels, seed) for seed in SEEDS] for name, labels in maps.items()}
     plain = [summary_of("experiment=planted", "scheme=baseline", f"seed={seed}") for seed in SEEDS]
