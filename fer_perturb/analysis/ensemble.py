@@ -34,7 +34,7 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
             f"model={config.model.backbone}: model.small_input, model.kwargs and model.attention are its members', not "
             "its own. Set model.members.<name>.attention.at, for example."
         )
-    configs = {name: within_budget(_member(config, name), data) for name in config.model.members}
+    configs = {name: _member(config, name, data) for name in config.model.members}
     members = {name: Chain(config, data, _shown_before) for name, config in configs.items()}
     summaries = {name: finished_summary(chain) for name, chain in members.items()}
     if missing := [name for name, summary in summaries.items() if summary is None]:
@@ -98,11 +98,14 @@ def mean_predictions(paths: Sequence[Path]) -> pa.Table:
     return first
 
 
-def _member(config: DictConfig, name: str) -> DictConfig:
-    """What `model=<name>` would have composed."""
+def _member(config: DictConfig, name: str, data: PackedData) -> DictConfig:
+    """What `model=<name>` would have composed, within its budget; UserError, naming it, where there is no epoch in it."""
     alone = config.copy()
     alone.model = config.model.members[name]
-    return alone
+    try:
+        return within_budget(alone, data)
+    except UserError as error:
+        raise UserError(f"model.members.{name}: {error}") from error
 
 
 def _shown_before(phase: FinishedPhase) -> None:

@@ -68,6 +68,14 @@ def test_what_is_set_on_the_whole_is_refused(data_directory, members):
         train(config)
 
 
+def test_a_budget_that_a_member_cannot_meet_names_the_member(data_directory, members):
+    outputs, trained = members
+    config = config_of(data_directory, outputs, "ensemble", scheme="perturb")
+    config.budget, config.budget_of = "flops", str(trained[0][0])  # that of the smaller member, without a phase 1
+    with pytest.raises(UserError, match=r"model\.members\.resnet_tiny: budget=flops: one epoch takes"):
+        train(config)
+
+
 def test_the_command_line_says_how_to_train_a_member(tmp_path):
     command = [sys.executable, "-m", "fer_perturb.train", "model=ensemble_small", "dataset=synthetic", "seed=5",
                "model.members.dpn_small.attention.at=[stage1]", "+model.members.dpn_small.kwargs.drop_rate=0.1",

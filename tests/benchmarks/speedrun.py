@@ -66,20 +66,23 @@ def curves(entries: list[dict[str, Any]]) -> Figure:
     """PublicTest over PFLOP, a line for each setting with the last epochs of its training."""
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     axis = figure.subplots()
+    stars = []
     for number, entry in enumerate(entries):
         points = [point for point in entry["points"] if point[1] > 55]
         style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10]}
         final = entry["private_test"] is not None
         shape = {"marker": "*" if final else "o", "markersize": 12 if final else 3}
-        axis.plot(*zip(*points, strict=True), label=entry["name"], **shape, **style)
+        axis.plot(*zip(*points, strict=True), label=f"{number + 1}  {entry['name']}", **shape, **style)
         if final:
-            axis.annotate(entry["name"], points[-1], xytext=(5, 5), textcoords="offset points", rotation=30, fontsize=8)
-    axis.margins(y=0.12)  # room for the names
+            stars.append((points[-1], number + 1))
+    for rank, (point, number) in enumerate(sorted(stars)):  # in turn above and below, so that neighbours keep apart
+        axis.annotate(str(number), point, xytext=(0, 9 if rank % 2 else -16), textcoords="offset points", ha="center")
+    axis.margins(y=0.06)
     axis.set_xscale("log")
     ticks = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
-    axis.set_xlabel("PFLOP of training; a star: a final setting, run as a chain")
+    axis.set_xlabel("PFLOP of training; a star: a final setting, run as a chain; its number stands on the right")
     axis.set_ylabel("accuracy on PublicTest, %, mean over the flip")
     figure.legend(fontsize=8, loc="outside right upper")
     axis.grid(alpha=0.3)
