@@ -99,7 +99,7 @@ def mean_predictions(paths: Sequence[Path]) -> pa.Table:
 
 
 def _member(config: DictConfig, name: str, data: PackedData) -> DictConfig:
-    """What `model=<name>` would have composed, within its budget; UserError, naming it, where there is no epoch in it."""
+    """What `model=<name>` would have composed, within its budget; UserError, naming it, for a budget it cannot meet."""
     alone = config.copy()
     alone.model = config.model.members[name]
     try:
