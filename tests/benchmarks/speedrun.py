@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
+from fer_perturb.analysis.ensemble import members_of
 from fer_perturb.files import write_text
 from fer_perturb.report.figures import save_figure
 
@@ -34,15 +36,16 @@ def main(arguments: list[str]) -> None:
 
 
 def finished(run: Path, name: str) -> dict[str, Any]:
-    """An entry of a run of the chain, from its summary."""
+    """An entry of a run of the chain, or of an ensemble with what its members cost, from the summaries."""
     summary = json.loads((run / "summary.json").read_text())
-    phase = summary["phases"]["predictor"]
-    public = 100 * phase["val"]["accuracy"]
+    recipe = OmegaConf.load(run / "config.yaml").recipe.name
+    trained = [json.loads((member / "summary.json").read_text()) for member in members_of(run) or [run]]
+    phases = [one["phases"]["predictor"] for one in trained]
     return {
         "name": name,
-        "what": f"`model={summary['model']} recipe={name.split(',')[0]} seed={summary['seed']}`, the chain",
-        "points": [[phase["flops"] / 1e15, public]],
-        "minutes": phase["seconds"] / 60,
+        "what": f"`model={summary['model']} recipe={recipe} seed={summary['seed']}`, the chain",
+        "points": [[sum(phase["flops"] for phase in phases) / 1e15, 100 * summary["val"]["accuracy"]]],
+        "minutes": sum(phase["seconds"] for phase in phases) / 60,
         "threads": 2,
         "private_test": 100 * summary["test"]["accuracy"],
     }
@@ -66,23 +69,25 @@ def curves(entries: list[dict[str, Any]]) -> Figure:
     """PublicTest over PFLOP, a line for each setting with the last epochs of its training."""
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     axis = figure.subplots()
-    stars = []
+    alone = []
     for number, entry in enumerate(entries):
         points = [point for point in entry["points"] if point[1] > 55]
         style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10]}
         final = entry["private_test"] is not None
         shape = {"marker": "*" if final else "o", "markersize": 12 if final else 3}
         axis.plot(*zip(*points, strict=True), label=f"{number + 1}  {entry['name']}", **shape, **style)
-        if final:
-            stars.append((points[-1], number + 1))
-    for rank, (point, number) in enumerate(sorted(stars)):  # in turn above and below, so that neighbours keep apart
-        axis.annotate(str(number), point, xytext=(0, 9 if rank % 2 else -16), textcoords="offset points", ha="center")
+        if len(points) == 1:
+            alone.append((points[0], number + 1))
+    for rank, (point, number) in enumerate(sorted(alone)):  # in turn left and right, so that neighbours keep apart
+        left = rank % 2 == 0
+        place = {"xytext": (-8 if left else 8, 0), "ha": "right" if left else "left", "va": "center"}
+        axis.annotate(str(number), point, textcoords="offset points", **place)
     axis.margins(y=0.06)
     axis.set_xscale("log")
-    ticks = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
+    ticks = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2)
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
-    axis.set_xlabel("PFLOP of training; a star: a final setting, run as a chain; its number stands on the right")
+    axis.set_xlabel("PFLOP of training; a star: a final setting, run as a chain; the numbers stand on the right")
     axis.set_ylabel("accuracy on PublicTest, %, mean over the flip")
     figure.legend(fontsize=8, loc="outside right upper")
     axis.grid(alpha=0.3)
