@@ -72,16 +72,15 @@ def curves(entries: list[dict[str, Any]]) -> Figure:
     alone = []
     for number, entry in enumerate(entries):
         points = [point for point in entry["points"] if point[1] > 55]
-        style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10]}
+        style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":", "-.")[number // 10 % 4]}
         final = entry["private_test"] is not None
         shape = {"marker": "*" if final else "o", "markersize": 12 if final else 3}
         axis.plot(*zip(*points, strict=True), label=f"{number + 1}  {entry['name']}", **shape, **style)
         if len(points) == 1:
             alone.append((points[0], number + 1))
-    for rank, (point, number) in enumerate(sorted(alone)):  # in turn left and right, so that neighbours keep apart
-        left = rank % 2 == 0
-        place = {"xytext": (-8 if left else 8, 0), "ha": "right" if left else "left", "va": "center"}
-        axis.annotate(str(number), point, textcoords="offset points", **place)
+    for rank, (point, number) in enumerate(sorted(alone)):  # on sides in turn, so that neighbours keep apart
+        offset, ha = (((8, -4), "left"), ((-8, -4), "right"), ((0, -16), "center"))[rank % 3]
+        axis.annotate(str(number), point, xytext=offset, textcoords="offset points", ha=ha)
     axis.margins(y=0.06)
     axis.set_xscale("log")
     ticks = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2)
