@@ -21,6 +21,7 @@ def mix_pairs(images: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     """
     # a Beta variate is a share of two Gamma variates; torch's own Beta has no form for torch.compile to trace
     concentration = torch.full((2,), alpha, device=images.device)
-    drawn = Gamma(concentration, 1.0, validate_args=False).sample()  # validation would wait for the device
+    # numbers would be copied to the device, and validation would wait for it
+    drawn = Gamma(concentration, torch.ones_like(concentration), validate_args=False).sample()
     share = drawn[0] / drawn.sum()
     return torch.lerp(images.flip(1), images, share), share

@@ -194,10 +194,8 @@ def upper(points: Tensor) -> list[Polygon]:
     """The face above that line, with a forehead as high over the brows as the eyes lie apart."""
     up = points[:, 27:28] - points[:, 8:9]
     up = up / up.norm(dim=2, keepdim=True).clamp(min=1e-6) * eye_distance(points)
-    forehead = (
-        points[:, [17, 19, 24, 26]] + up * torch.tensor([0.5, 1.0, 1.0, 0.5], device=points.device)[None, :, None]
-    )
-    return [torch.cat([points[:, [2, 1, 0]], forehead, points[:, [16, 15, 14]], points[:, 29:30]], dim=1)]
+    forehead = [points[:, at : at + 1] + share * up for at, share in ((17, 0.5), (19, 1.0), (24, 1.0), (26, 0.5))]
+    return [torch.cat([points[:, :3].flip(1), *forehead, points[:, 14:17].flip(1), points[:, 29:30]], dim=1)]
 
 
 FEATURES: dict[str, Callable[[Tensor], Sequence[Polygon]]] = {
@@ -215,15 +213,15 @@ def mean(images: Tensor, hidden: Tensor) -> Tensor:
 
 def noise(images: Tensor, hidden: Tensor) -> Tensor:
     """Grey values without order, a function of the picture."""
-    bank = _noise_bank().to(images.device)
+    bank = _noise_bank(images.device)
     pixels = torch.arange(images[0].numel(), device=images.device)
     start = images.flatten(1).sum(dim=1, dtype=torch.int64)
     return bank[(start[:, None] + pixels) % NOISE].view_as(images)
 
 
 @cache
-def _noise_bank() -> Tensor:
-    return torch.randint(256, (NOISE,), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+def _noise_bank(device: torch.device) -> Tensor:
+    return torch.randint(256, (NOISE,), generator=torch.Generator().manual_seed(0), dtype=torch.uint8).to(device)
 
 
 def blur(images: Tensor, hidden: Tensor) -> Tensor:

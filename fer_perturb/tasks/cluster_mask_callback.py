@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fer_perturb.data.augment import to_unit
-from fer_perturb.data.datamodule import FaceDataModule, in_order
+from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.perturb.clusters import areas, changed
 from fer_perturb.tasks.attention_clustering import cluster, describe
 from fer_perturb.tasks.attention_source import (
@@ -109,7 +109,8 @@ class ClusterMaskCallback(pl.Callback):
         per_image = predictor.scheme.scope == "image"
         rows = np.empty((len(split), *self.data.data.image_size), dtype=np.float16) if per_image else None
         total = AttentionSum(self.data, rows)
-        for batch in tqdm(in_order(split), "Attention", leave=False, disable=not trainer.progress_bar_callback):
+        batches = self.data.in_order("train")
+        for batch in tqdm(batches, "Attention", leave=False, disable=not trainer.progress_bar_callback):
             images = to_unit(batch["image"].to(predictor.device))
             total.add(batch["index"], classifier.attention(images))
         return total.mean(), None if rows is None else torch.from_numpy(rows)

@@ -82,7 +82,8 @@ class Predictor(Classifier):
         """The n+1 views (n+1, B, C, H, W) of images (B, C, H, W) by maps (H, W) or (B, H, W)."""
         n = self.scheme.n_clusters
         if self.scheme.one_region:  # n times the image without it, and the image
-            return all_views(images, labels, 1, self.fill)[[0] * n + [1]]
+            without, whole = all_views(images, labels, 1, self.fill).split(1)
+            return torch.cat([without] * n + [whole])
         return all_views(images, labels, n, self.fill)
 
     def placed_map(self) -> Tensor:
