@@ -10,6 +10,8 @@ from benchmarks.bench import Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
 from benchmarks.report import Report
 
+from fer_perturb.tasks.run_directory import commit
+
 
 def test_every_row_is_measured_and_written(tmp_path, monkeypatch):
     """Processes of their own, which take seconds to start, are tested below."""
@@ -79,7 +81,7 @@ def test_a_row_compares_medians_with_its_target():
 
 @pytest.mark.parametrize(("power", "reached"), [(1, True), (0.5, True), (1.2, False)])
 def test_growth_is_the_exponent(power, reached):
-    row = growth.grown("images", "work", lambda size: 3 * size**power, (1, 2, 4, 8))
+    row = growth.grown("images", "work", lambda size: 3 * size**power, (1, 2, 4, 8), rounds=1)
     assert row.ours[0] == pytest.approx(power)
     assert row.reached is reached
 
@@ -95,6 +97,7 @@ def test_a_part_of_the_rows_replaces_its_own_in_the_page_and_leaves_the_rest(tmp
     assert shown.startswith("# By hand\n\n<!-- bench:begin -->\n")
     assert shown.endswith("<!-- bench:end -->\n\n## Also by hand\n")
     assert "| start | 5 s |" in shown
+    assert f"code of commit {(commit() or 'unknown')[:7]}" in shown
     assert "| memory | 2.5 MB |" in shown
     assert "old" not in shown
     assert "| start | 1 s |" not in shown

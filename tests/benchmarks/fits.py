@@ -100,7 +100,7 @@ def attention_source(bench: Bench, chain: Chain) -> tuple[AttentionSource, float
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
     weights = chain.attention_classifier().state_dict()
     save_file({key: value.contiguous() for key, value in weights.items()}, directory / WEIGHTS)
-    attention = PhaseResult("untrained", directory, False, {})
+    attention = PhaseResult(directory.name, directory, False, {})  # never the same: phase 2 is not stored already
     with quiet():
         clustering = chain.cluster(attention)
     source = chain.attention_source(attention, clustering)

@@ -23,7 +23,7 @@ def rows(bench: Bench) -> list[Row]:
 
 
 def more_images(bench: Bench) -> list[Row]:
-    """One turn each: the large sizes are long enough."""
+    """Of the data, the input pipeline, and the clusters of each image; a step knows nothing of the number of images."""
     chain = bench.chain("recipe=cpu", "scheme=baseline")
     augmentation = chain.predictor(None).augmentation.to(bench.device)
     train = bench.data.splits["train"]
@@ -50,9 +50,9 @@ def more_images(bench: Bench) -> list[Row]:
         return bench.seconds(lambda: cluster_maps_per_image(many, settings(3), centres))
 
     return [
-        grown("images", "the data module and its first batch", opening, TIMES),
-        grown("images", "input pipeline, an epoch", pipeline, TIMES),
-        grown("images", "clustering, every image", clustering, TIMES),
+        grown("images", "the data module and its first batch", opening, TIMES, bench.rounds),
+        grown("images", "input pipeline, an epoch", pipeline, TIMES, bench.rounds),
+        grown("images", "clustering, every image", clustering, TIMES, bench.rounds),
     ]
 
 
@@ -74,15 +74,14 @@ def more_clusters(bench: Bench) -> list[Row]:
         source, _ = attention_source(bench, chain)
         return time_fit(bench, chain, bench.count(10), source).step
 
-    rounds = bench.count(3)
     return [
-        grown("clusters", "clustering, one map", one_map, CLUSTERS, rounds),
-        grown("clusters", "clustering, 2,000 images", every_image, CLUSTERS, rounds),
-        grown("clusters", "a training step, views=all", all_views, CLUSTERS),
+        grown("clusters", "clustering, one map", one_map, CLUSTERS, bench.rounds),
+        grown("clusters", "clustering, 2,000 images", every_image, CLUSTERS, bench.rounds),
+        grown("clusters", "a training step, views=all", all_views, CLUSTERS, bench.rounds),
     ]
 
 
-def grown(axis: Axis, what: str, seconds: Callable[[float], float], sizes: Sequence[float], rounds: int = 1) -> Row:
+def grown(axis: Axis, what: str, seconds: Callable[[float], float], sizes: Sequence[float], rounds: int) -> Row:
     """The exponent of growth: the slope of log seconds over log size, by least squares."""
     seconds(sizes[0])  # warm-up
     turns = [[seconds(size) for size in sizes] for _ in range(rounds)]

@@ -17,6 +17,7 @@ from rich.table import Table
 from benchmarks.measure import Row
 from fer_perturb.files import write_json, write_text
 from fer_perturb.report.figures import CLUSTER_COLOURS, save_figure
+from fer_perturb.tasks.run_directory import commit
 
 PACKAGES = (
     *("torch", "torchvision", "pytorch-lightning", "numpy", "faiss-gpu", "faiss-cpu", "numba", "wandb"),
@@ -35,7 +36,8 @@ class Report:
         self.page = out / "benchmarks.md"
         self.mark = "bench" if device.type == "cpu" else f"bench:{device.type}"
         self.content: dict[str, Any] = {"machine": machine(device), "versions": versions(), "rows": {}}
-        self.command = command
+        code = commit() or "unknown"  # asked before the figures that this writes make files differ from it
+        self.measured = {"command": command, "commit": code[:7] + "+" * code.endswith("+")}
         self.lines: list[list[str]] = []
         self._keep_earlier()
 
@@ -49,7 +51,7 @@ class Report:
 
     def add(self, family: str, rows: Sequence[Row]) -> None:
         """Takes in a family of rows, and writes all three files whole."""
-        measured = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": self.command}
+        measured = {"date": f"{datetime.now(UTC):%Y-%m-%d}", **self.measured}
         self.content["rows"][family] = [{**row.as_dict(), **measured} for row in rows]
         self.lines += [line(row.as_dict()) for row in rows]
         write_json(self.json, self.content)
@@ -73,11 +75,11 @@ class Report:
 
     def _write_page(self) -> None:
         rows = [row for rows in self.content["rows"].values() for row in rows]
-        dates, commands = sorted({row["date"] for row in rows}), sorted({row["command"] for row in rows})
+        dates, commands, commits = (sorted({row[key] for row in rows}) for key in ("date", "command", "commit"))
         block = [
             f"{self.describe()}. Measured {' to '.join(sorted({dates[0], dates[-1]}))} by "
-            f"{', '.join(f'`{command}`' for command in commands)}; all figures are in "
-            f"[`{self.json.name}`]({self.json.name}).",
+            f"{', '.join(f'`{command}`' for command in commands)}, code of commit {', '.join(commits)}; "
+            f"all figures are in [`{self.json.name}`]({self.json.name}).",
             "",
             "| " + " | ".join(HEADINGS) + " |",
             "|---|---|---|---|---|---|---|",
