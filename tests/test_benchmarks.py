@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from benchmarks import fits, growth, memory, run, scheme, start
+from benchmarks import fits, growth, memory, run, scheme, speedrun, start
 from benchmarks.bench import Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
 from benchmarks.report import Report
@@ -107,6 +107,42 @@ def test_a_part_of_the_rows_replaces_its_own_in_the_page_and_leaves_the_rest(tmp
     (tmp_path / "benchmarks.json").write_text(json.dumps(earlier))
     Report(tmp_path, device, "make bench").add("start", [Row("start", "s", [6.0])])
     assert "memory" not in page.read_text()  # of other versions
+
+
+def test_a_finished_run_joins_the_speedrun(tmp_path, monkeypatch):
+    """The two members of an ensemble, an earlier setting that it comes after, and its place when it is added again."""
+    docs, run = tmp_path / "docs", tmp_path / "ensemble"
+    docs.mkdir()
+    monkeypatch.setattr(speedrun, "DOCS", docs)
+    (docs / "benchmarks.md").write_text(f"# By hand\n{speedrun.BEGIN}\nold\n{speedrun.END}\n## Also by hand\n")
+    entries = [{"name": name, "what": name, "points": [[0.1, 60.0], [0.2, 65.0]], "minutes": None, "threads": 1,
+                "private_test": None} for name in ("early", "late")]  # fmt: skip
+    (docs / "speedrun.json").write_text(json.dumps(entries))
+    members = [tmp_path / name for name in ("light", "small")]
+    monkeypatch.setattr(speedrun, "members_of", lambda of: members if of == run else [])
+    for directory in (run, *members):
+        directory.mkdir()
+        phases = {"predictor": {"flops": 3e14, "seconds": 600.0}}
+        scores = {"val": {"accuracy": 0.7}, "test": {"accuracy": 0.71}}
+        summary = {"model": directory.name, "seed": 0, "phases": phases, **scores}
+        (directory / "summary.json").write_text(json.dumps(summary))
+        (directory / "config.yaml").write_text("recipe: {name: overnight}\n")
+
+    speedrun.main([str(run), "both", "1"])
+    speedrun.main([str(members[0]), "early"])
+
+    early, late, both = json.loads((docs / "speedrun.json").read_text())
+    assert (early["name"], early["what"], late) == ("early", "early", entries[1])
+    assert early["points"] == [[pytest.approx(0.3), pytest.approx(70)]]
+    assert both["points"] == [[pytest.approx(0.6), pytest.approx(70)]]
+    page = (docs / "benchmarks.md").read_text()
+    assert "| early | early | 0.300 | 10 | 70.0 | **71.0** |" in page
+    assert "| late | late | 0.200 |  | 65.0 |  |" in page
+    assert "| both | `model=ensemble recipe=overnight seed=0`, the chain | 0.600 | 20 (one core) | 70.0 |" in page
+    assert page.startswith("# By hand\n")
+    assert page.endswith("## Also by hand\n")
+    assert "old" not in page
+    assert (docs / "speedrun.png").stat().st_size > 10_000
 
 
 def test_the_peak_of_a_process_is_its_own(tmp_path):

@@ -1,10 +1,11 @@
 """The speedrun of FER2013: accuracy against what training costs, from docs/speedrun.json.
 
-    PYTHONPATH=tests python -m benchmarks.speedrun              # draws figure and table anew
-    PYTHONPATH=tests python -m benchmarks.speedrun RUN NAME     # first adds a finished run (its directory) under a name
+    PYTHONPATH=tests python -m benchmarks.speedrun                       # draws figure and table anew
+    PYTHONPATH=tests python -m benchmarks.speedrun RUN NAME [THREADS]    # first adds a finished run (its directory)
 
 An entry is a setting that was tried: `points` are pairs of PFLOP and accuracy on PublicTest, in per cent, mean over the
-flip, as training went; `private_test` is given for final settings only.
+flip, as training went (of a run of the chain the chosen epoch alone); `threads` is what each training had;
+`private_test` is given for final settings only. A run that is added under a name again keeps its place and its text.
 """
 
 import json
@@ -26,8 +27,10 @@ BEGIN, END = "<!-- speedrun:begin -->", "<!-- speedrun:end -->"
 def main(arguments: list[str]) -> None:
     entries = json.loads((DOCS / "speedrun.json").read_text())
     if arguments:
-        run, name = Path(arguments[0]), arguments[1]
-        entries = [entry for entry in entries if entry["name"] != name] + [finished(run, name)]
+        run, name, threads = Path(arguments[0]), arguments[1], int((arguments[2:] or ["2"])[0])
+        earlier = {entry["name"]: entry for entry in entries}
+        kept = {"what": earlier[name]["what"]} if name in earlier else {}
+        entries = [*(earlier | {name: finished(run, name, threads) | kept}).values()]
         write_text(DOCS / "speedrun.json", "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
     save_figure(curves(entries), DOCS / "speedrun.png")
     page = (DOCS / "benchmarks.md").read_text()
@@ -35,7 +38,7 @@ def main(arguments: list[str]) -> None:
     write_text(DOCS / "benchmarks.md", "\n".join([before + BEGIN, *table(entries), END + rest.split(END, 1)[1]]))
 
 
-def finished(run: Path, name: str) -> dict[str, Any]:
+def finished(run: Path, name: str, threads: int) -> dict[str, Any]:
     """An entry of a run of the chain, or of an ensemble with what its members cost, from the summaries."""
     summary = json.loads((run / "summary.json").read_text())
     recipe = OmegaConf.load(run / "config.yaml").recipe.name
@@ -46,7 +49,7 @@ def finished(run: Path, name: str) -> dict[str, Any]:
         "what": f"`model={summary['model']} recipe={recipe} seed={summary['seed']}`, the chain",
         "points": [[sum(phase["flops"] for phase in phases) / 1e15, 100 * summary["val"]["accuracy"]]],
         "minutes": sum(phase["seconds"] for phase in phases) / 60,
-        "threads": 2,
+        "threads": threads,
         "private_test": 100 * summary["test"]["accuracy"],
     }
 
