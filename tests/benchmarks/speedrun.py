@@ -70,7 +70,7 @@ def table(entries: list[dict[str, Any]]) -> list[str]:
 
 def curves(entries: list[dict[str, Any]]) -> Figure:
     """PublicTest over PFLOP, a line for each setting with the last epochs of its training."""
-    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    figure = Figure(figsize=(11, 0.2 * len(entries) + 0.4), layout="constrained")  # as high as the legend
     axis = figure.subplots()
     alone = []
     for number, entry in enumerate(entries):
