@@ -40,7 +40,12 @@ def more_images(bench: Bench) -> list[Row]:
 
     def pipeline(times: float) -> float:
         loader = repeated(times).train_dataloader()
-        return bench.seconds(lambda: [augmentation(batch["image"].to(bench.device)) for batch in loader])
+
+        def epoch() -> None:  # no list: batches that are kept would be new memory, asked of the system page by page
+            for batch in loader:
+                augmentation(batch["image"].to(bench.device))
+
+        return bench.seconds(epoch)
 
     maps = attention_maps(len(train), seed=2)
     centres = cluster_map(maps.mean(dim=0), settings(3), seed=0).centres

@@ -32,11 +32,16 @@ def row(bench: Bench, model: str, recipe: str, batch_size: int, bound: float | N
     for _ in range(WARM_UP):
         step()
         augmentation(images)
+
+    def augmented() -> None:  # each batch freed before the next, as in training
+        for _ in range(steps):
+            augmentation(images)
+
     turns = take_turns(
         {
             "ours": lambda: batch_size / time_fit(bench, chain, steps).step,
             "the bare step": lambda: batch_size * steps / bench.seconds(lambda: [step() for _ in range(steps)]),
-            "augmentation": lambda: bench.seconds(lambda: [augmentation(images) for _ in range(steps)]) / steps,
+            "augmentation": lambda: bench.seconds(augmented) / steps,
         },
         bench.rounds,
         warm_up=False,  # each has its own
