@@ -128,6 +128,7 @@ def growth_figure(rows: Sequence[dict[str, Any]]) -> Figure:
             x = curves[0][1]["x"]
             axis.loglog(x, [size / x[0] for size in x], color="black", linestyle="--", linewidth=1, label="linear")
             axis.set_xticks(x, [f"{size:g}" for size in x], minor=False)
+            axis.set_yticks((1, 2, 4, 8), ("1", "2", "4", "8"))
             axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
         axis.minorticks_off()
         axis.set_xlabel(label)
