@@ -82,8 +82,8 @@ class Predictor(Classifier):
         """The n+1 views (n+1, B, C, H, W) of images (B, C, H, W) by maps (H, W) or (B, H, W)."""
         n = self.scheme.n_clusters
         if self.scheme.one_region:  # n times the image without it, and the image
-            without, whole = all_views(images, labels, 1, self.fill).split(1)
-            return torch.cat([without] * n + [whole])
+            views = all_views(images, labels, 1, self.fill)
+            return torch.cat([views[:1]] * n + [views[1:]])
         return all_views(images, labels, n, self.fill)
 
     def placed_map(self) -> Tensor:
