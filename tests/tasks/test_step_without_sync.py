@@ -100,11 +100,12 @@ def test_a_training_step_does_not_wait(data_directory, tmp_path, overrides, devi
     assert device == "meta" or loss.isfinite()
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
 @pytest.mark.parametrize("part", [f"{feature}-{fill}" for feature in FEATURES for fill in FILLS])
-def test_neither_does_hiding_a_feature(part):
+def test_neither_does_hiding_a_feature(part, device):
     hide = Occluder.from_name(part)
-    images = torch.randint(256, (2, 1, 48, 48), dtype=torch.uint8)
-    landmarks = 10 + 30 * torch.rand(2, 68, 2)
+    images = torch.randint(256, (2, 1, 48, 48), dtype=torch.uint8, device=device)
+    landmarks = 10 + 30 * torch.rand(2, 68, 2, device=device)
     hide(images, landmarks)  # what is made once is made
     with Waits() as waits:
         hide(images, landmarks)
