@@ -19,6 +19,7 @@ from fer_perturb.files import atomic_file
 from fer_perturb.tasks.budget import within_budget
 from fer_perturb.tasks.chain import Chain, FinishedPhase
 from fer_perturb.tasks.other_datasets import with_canonical_names
+from fer_perturb.tasks.precision import with_own_precision
 from fer_perturb.tasks.run_directory import describe_run, run_directory
 
 
@@ -44,7 +45,7 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
             f"and seed (expected in {members[missing[0]].run_directory}, for one). "
             f"Train them first, with the same settings:\n{commands}"
         )
-    config = with_canonical_names(config)
+    config = with_own_precision(with_canonical_names(config))
     run = run_directory(config)
     describe_run(config, run)
     for dataset in (data.name, *config.test_on):

@@ -75,6 +75,7 @@ def _what(config: DictConfig, dataset: str) -> dict[str, Any]:
         "model": config.model.backbone,
         "scheme": config.scheme.name,
         "seed": config.seed,
+        "precision": config.recipe.precision,
         "config_hash": config_hash(config),
         "commit": commit(),
     }

@@ -52,12 +52,14 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
         lines, figure = TABLES[name](of)
         if not lines:
             continue
-        recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe.name
+        recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe
         names = sorted("/".join(run.parts[-4:]) for run, _ in of)
         made_of = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-        title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe}-{made_of}"
+        title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe.name}-{made_of}"
         path = outputs / "tables" / f"{name}-{title}.md"
-        lines += ([""] if lines[-1] else []) + [f"Runs: {', '.join(f'`{run}`' for run in names)}."]
+        lines += ([""] if lines[-1] else []) + [
+            f"Runs, in {recipe.precision}: {', '.join(f'`{run}`' for run in names)}."
+        ]
         if figure:
             save_figure(figure, path.with_suffix(".png"))
             lines += ["", f"![{name}]({path.stem}.png)"]

@@ -12,19 +12,26 @@ from fer_perturb.analysis.predictions import read_predictions, ways
 
 
 def print_runs(summaries: Sequence[dict[str, Any]], directories: Sequence[Path]) -> None:
-    """A row a run: what it is, what it reached on the test split, and what each phase took."""
-    table = Table(title=f"Test split, {_title(summaries)}")
-    for heading in ("scheme", "model", "seed"):
-        table.add_column(heading, style="bold" if heading == "scheme" else "")
+    """A row a run: what it is, what it reached on the test split, and what each phase took.
+
+    The precision stands beside the runs where they differ in it, else in the title.
+    """
+    precisions = [summary.get("precision", "?") for summary in summaries]  # older ones do not say
+    mixed = len(set(precisions)) > 1
+    title = f"Test split, {_title(summaries)}"
+    table = Table(title=title if mixed else f"{title}, {precisions[0]}")
+    for heading in ("scheme", "model", "seed", *(["precision"] if mixed else [])):
+        table.add_column(heading, style="bold" if heading == "scheme" else "", no_wrap=heading == "precision")
     headings = ("accuracy", "balanced", "F1", "no twins", "image alone", "over views", "attention only")
     for heading in (*headings, "phase 1", "phase 2", "phase 3"):
         table.add_column(heading, justify="right")
-    for summary in summaries:
+    for summary, precision in zip(summaries, precisions, strict=True):
         phases, test = summary["phases"], summary["test"]
         table.add_row(
             summary["scheme"],
             summary["model"],
             str(summary["seed"]),
+            *([precision] if mixed else []),
             _percent(test["accuracy"]),
             _percent(test["balanced_accuracy"]),
             f"{test['f1_macro']:.3f}",

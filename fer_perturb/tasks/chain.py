@@ -34,6 +34,7 @@ from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
 from fer_perturb.tasks.loggers import phase_logger
 from fer_perturb.tasks.other_datasets import other_datasets, with_canonical_names
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
+from fer_perturb.tasks.precision import with_own_precision
 from fer_perturb.tasks.predictions import predict, write_predictions
 from fer_perturb.tasks.predictor import Predictor
 from fer_perturb.tasks.recipe import Recipe
@@ -67,7 +68,7 @@ class Chain:
     """
 
     def __init__(self, config: DictConfig, data: PackedData, show: Show) -> None:
-        self.config = config = with_canonical_names(config)
+        self.config = config = with_own_precision(with_canonical_names(config))
         self.show = show
         if not isinstance(config.seed, int) or config.seed < 0:
             raise UserError(f"seed={config.seed}: expected a whole number, 0 or more.")

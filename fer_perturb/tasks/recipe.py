@@ -25,7 +25,7 @@ class Recipe:
     batch_size: int
     """Images a step, before crops and views."""
     precision: str
-    """Lightning's precision: bf16-mixed, 32-true, 16-mixed, …"""
+    """Lightning's precision: bf16-mixed, 32-true, 16-mixed, …; `auto` is resolved before (precision.py)."""
     channels_last: bool
     label_smoothing: float
     mixup: float

@@ -46,7 +46,7 @@ def test_the_paper_s_training():
 def test_the_cpu_s_training():
     cpu = recipe("recipe=cpu")
     assert isinstance(cpu.optimizer([torch.nn.Parameter(torch.zeros(2))]), torch.optim.AdamW)
-    assert (cpu.epochs, cpu.precision, cpu.channels_last, cpu.tta) == (20, "bf16-mixed", True, "flip")
+    assert (cpu.epochs, cpu.precision, cpu.channels_last, cpu.tta) == (20, "auto", True, "flip")
     assert cpu.input_size((48, 40)) == (48, 40)
 
 
