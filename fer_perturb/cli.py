@@ -1,20 +1,35 @@
 """What the entry points share: Hydra, and errors that a person can read."""
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
 
 import hydra
-from omegaconf import DictConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fer_perturb.command_words import as_typed, composition_error
 from fer_perturb.errors import UserError
+from fer_perturb.files import FULL
 
 FAILED = 2
+PATHS = ("source", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
 
 Result = TypeVar("Result")
+
+
+class Stopped(BaseException):
+    """This process was told to stop: no Exception, so that it ends a sweep as well as a job."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 def conf_directory() -> Path:
@@ -30,7 +45,8 @@ def entry_point(
     """A command line for `task`: composes conf/<config_name>.yaml with the overrides given and calls it.
 
     `report` gets the results, other than None, of all jobs that succeeded, if there are any, and the last config. In a
-    multirun a job that ends in a UserError does not keep the others from running; the exit status is 2 if any did.
+    multirun a job that ends in a UserError does not keep the others from running; the exit status is 2 if any did, or
+    if the command line is wrong. A signal to stop ends all jobs, and is what the process then ends by.
     """
 
     def main() -> None:
@@ -38,28 +54,72 @@ def entry_point(
         results: list[Result] = []
         configs: list[DictConfig] = []
 
+        def failed(error: Exception) -> None:
+            failures.append(told(error))
+            print(f"\nError: {failures[-1]}", file=sys.stderr)
+
         def job(config: DictConfig) -> None:
             configs.append(config)
             logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it did not find
             try:
+                expand_home(config)
                 result = task(config)
                 if result is not None:
                     results.append(result)
             except (UserError, OmegaConfBaseException) as error:
-                failures.append(str(error))
-                print(f"\nError: {error}", file=sys.stderr)
+                failed(error)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                failed(error)
 
-        hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
-        if results:
-            try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
+        given = sys.argv[1:]
+        sys.argv[1:] = as_typed(given)
+        os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its own page would end the process, with another status
+        try:
+            hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
+            if results:
                 report(results, configs[-1])
-            except UserError as error:
-                failures.append(str(error))
-                print(f"\nError: {error}", file=sys.stderr)
+        except UserError as error:
+            failed(error)
+        except (HydraException, OmegaConfBaseException) as error:
+            failed(composition_error(error, config_name, given, conf_directory()))
+        except Stopped as stopped:
+            _end(stopped)
         if failures and first_process():
             sys.exit(FAILED)
 
     return main
+
+
+def told(error: Exception) -> str:
+    """What a person is told of an error."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'A file'} cannot be used: {error.strerror}."
+    return str(error)
+
+
+def expand_home(config: DictConfig) -> None:
+    """`~` in front of a path means what it means in a shell, which replaces it in some places and not in others."""
+    for key in PATHS:
+        value: Any = OmegaConf.select(config, key)
+        if isinstance(value, str) and value.startswith("~"):
+            OmegaConf.update(config, key, str(Path(value).expanduser()))
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+    raise Stopped(number)
+
+
+def _end(stopped: Stopped) -> None:
+    print(f"\nStopped ({stopped}). The same command goes on where this one was.", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(stopped.number, signal.SIG_DFL)
+    os.kill(os.getpid(), stopped.number)  # so that whoever started this one knows why it ended
 
 
 def first_process() -> bool:

@@ -4,9 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from commanding import Commands
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, which torch reads when it is imported
+    os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker a core, as long as there are 3 GB of memory for each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, int(memory / 3e9), 8))
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +27,9 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     prepare_synthetic(root / "synthetic", seed=0, n_train=256, n_val=64, n_test=64)
     return root
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Calls entry points in this process."""
+    return Commands(monkeypatch, capsys)

@@ -1,0 +1,51 @@
+"""Entry points called as the command line does, in this process: seconds are saved that importing torch takes."""
+
+import importlib
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command left: its exit status and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """What the person is told went wrong; no traceback."""
+        assert "Traceback" not in self.out + self.err, self.err
+        assert self.status == 2, self
+        (told,) = [line for line in self.err.splitlines() if line.startswith("Error: ")]
+        return told.removeprefix("Error: ")
+
+
+class Commands:
+    """`commands("train", "scheme=baseline")` is python -m fer_perturb.train scheme=baseline."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, module: str, *words: str) -> Shown:
+        main = importlib.import_module(f"fer_perturb.{module}").main
+        self.monkeypatch.setattr(sys, "argv", [f"fer_perturb.{module}", *words])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        GlobalHydra.instance().clear()
+        self.capsys.readouterr()
+        status = 0
+        try:
+            main()
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+        finally:
+            GlobalHydra.instance().clear()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        captured = self.capsys.readouterr()
+        return Shown(status, captured.out, captured.err)

@@ -1,0 +1,104 @@
+"""Words of the command line: taken as they are typed, or refused in a sentence that says what to type."""
+
+from pathlib import Path
+
+import pytest
+from commanding import Commands
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from fer_perturb.cli import expand_home
+from fer_perturb.command_words import as_typed
+
+PATHS = (
+    "archive (1).zip", "a=b", "a,b", "it's", 'say "so"', "#1", "données/visages", "表情.zip", "a [1]", "{x}", "x:y",
+    "a\\b", "ends with \\", "$HOME", "50%", "null.zip", "true", "1e5", "  spaces ", "a;b", "-x", "@home", "a&b",
+)  # fmt: skip
+
+
+def read(word: str) -> object:
+    """What Hydra makes of the one word that `as_typed` makes of a word."""
+    (override,) = OverridesParser.create().parse_overrides(as_typed([word]))
+    node = OmegaConf.create({"value": override.value()})
+    return node.value if not OmegaConf.is_list(node.value) else OmegaConf.to_container(node.value)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("key", ["source", "run", "paths.data", "+budget_of"])
+def test_a_path_is_taken_as_it_is_typed(key: str, path: str) -> None:
+    assert str(read(f"{key}={path}")) == path
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), min_size=1).filter(lambda t: t[0] not in "'\"[")
+)
+def test_so_is_any_text(path: str) -> None:
+    assert path in ("null",) or path.startswith("${") or str(read(f"source={path}")) == path
+
+
+@pytest.mark.parametrize("word", ["source='a b'", 'source="a b"'])
+def test_what_is_quoted_already_stays(word: str) -> None:
+    assert read(word) == "a b"
+
+
+def test_null_stays_null() -> None:
+    assert read("run=null") is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("[calm,tense]", ["calm", "tense"]),
+        ("[true,null,1,1.0]", ["true", "null", "1", "1.0"]),
+        ("[dégoût, joie]", ["dégoût", "joie"]),
+        ("['a,b',\"c d\"]", ["a,b", "c d"]),
+        ("[it's,so so]", ["it's", "so so"]),
+        ("[a]", ["a"]),
+    ],
+)
+def test_names_of_classes_are_taken_as_they_are_typed(typed: str, names: list[str]) -> None:
+    assert read(f"classes={typed}") == names
+
+
+def test_a_multirun_over_runs() -> None:
+    assert as_typed(["-m", "run=a b,c"]) == ["-m", 'run="a b","c"']
+    assert as_typed(["run=a b,c"]) == ['run="a b,c"']
+
+
+def test_other_words_are_left_to_hydra() -> None:
+    words = ["scheme=baseline,perturb", "-m", "model.attention.at=[input]", "seed=0", "--help", "dataset=folder"]
+    assert as_typed(words) == words
+
+
+def test_the_home_folder() -> None:
+    config = OmegaConf.create({"source": "~/a", "paths": {"data": "~", "outputs": "a~b"}})
+    expand_home(config)
+    assert config == {"source": str(Path.home() / "a"), "paths": {"data": str(Path.home()), "outputs": "a~b"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["scheme=nope"], ["scheme=nope: there is no such choice.", "baseline", "perturb_image"]),
+        (["scheme=pertub"], ["Did you mean perturb?"]),
+        (["-m", "scheme=baseline,pertub"], ["scheme=pertub: there is no such choice. Did you mean perturb?"]),
+        (["scheme.n_cluster=3"], ["scheme.n_cluster: there is no such key. Did you mean scheme.n_clusters?"]),
+        (["scheme=baseline", "recipe.epoch=3"], ["recipe.epoch: there is no such key. Did you mean recipe.epochs?"]),
+        (["dataset=synthetic", "dataset.drawing.trian=3"], ["Did you mean dataset.drawing.train?"]),
+        (["shceme=baseline"], ["shceme: there is no such key. Did you mean scheme?"]),
+        (["experiment=nope"], ["experiment=nope: there is no such choice.", "table1"]),
+        (["experiment=demo", "scheme.n_cluster=3"], ["Did you mean scheme.n_clusters?"]),
+        (["seed"], ["seed: expected key=value"]),
+        (["seed=[1"], ["seed=[1 cannot be read"]),
+        (["scheme.fill=a (b"], ["scheme.fill=a (b cannot be read", "'scheme.fill=\"…\"'"]),
+        (["~scheme.nothing"], ["scheme.nothing"]),
+        (["+scheme=baseline"], ["scheme"]),
+    ],
+    ids=str,
+)
+def test_what_hydra_cannot_use_is_said_in_a_sentence(commands: Commands, words: list[str], says: list[str]) -> None:
+    told = commands("train", *words).sentence
+    for part in says:
+        assert part in told
