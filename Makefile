@@ -12,11 +12,7 @@ help: ## this list
 setup: $(READY) ## make .venv and install everything into it (the other targets do it when needed)
 
 $(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and \
-	  "Python 3.11 to 3.13 is needed, and %s is %d.%d. Name another: make setup PYTHON=python3.12" % (sys.executable, *v))'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[dev,maskfer]'
-	@touch $@
+	@$(PYTHON) .ci/install.py dev,maskfer $@
 
 demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (about 3 minutes on two cores)
 	$(BIN)/python -m fer_perturb.train experiment=demo
@@ -34,7 +30,7 @@ train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
 	$(BIN)/python -m fer_perturb.train $(ARGS)
 
 test: $(READY) ## all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -45,9 +41,8 @@ bench: $(PEERS) ## speed and memory beside their peers, into docs/benchmarks.md:
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(if $(DEVICE),--device $(DEVICE)) $(if $(ROWS),--rows $(ROWS))
 
 $(PEERS): $(READY)
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[bench]' && touch $@ || \
-	  echo "Not all peers can be installed; their rows will say so."
+	@$(PYTHON) .ci/install.py bench $@ --may-fail
 
 clean: ## remove what was built (not data, not outputs)
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -54,7 +54,6 @@ class Bench:
         return [
             "dataset=fer2013",
             "recipe.epochs=1",
-            "recipe.precision=bf16-mixed",
             f"trainer.accelerator={'gpu' if self.device.type == 'cuda' else 'cpu'}",
             f"paths.data={self.data.root.parent}",
             f"paths.outputs={self.directory / 'outputs'}",

@@ -115,9 +115,10 @@ def bare_step(bench: Bench, chain: Chain, size: tuple[int, int] | None = None) -
     images = task.normalise(torch.rand(chain.recipe.batch_size, 1, height, width, device=bench.device))
     labels = torch.arange(len(images), device=bench.device) % len(chain.data.data.classes)
     optimizer = chain.recipe.optimizer(task.network.parameters())
+    mixed = chain.recipe.precision == "bf16-mixed"
 
     def step() -> None:
-        with torch.autocast(bench.device.type, dtype=torch.bfloat16):
+        with torch.autocast(bench.device.type, dtype=torch.bfloat16, enabled=mixed):
             loss = task.loss(task.network(images), labels)
         loss.backward()
         optimizer.step()

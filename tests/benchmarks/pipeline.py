@@ -12,6 +12,7 @@ from benchmarks.bench import SIDE, Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
 from fer_perturb.data.augment import Augmentation
 from fer_perturb.data.datamodule import Batches, ShuffledBatches
+from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.tasks.recipe import Recipe
 
 BATCH = 128
@@ -20,12 +21,13 @@ IMAGES = 8192  # a turn; PIL, slower, has an eighth of them
 
 
 def rows(bench: Bench) -> list[Row]:
-    """The full augmentation set of recipe=paper, without and with its five crops."""
+    """The full augmentation set of recipe=paper, without and with its five crops; and drawing faces."""
     with one_thread():
         whole = take_turns(
             {"ours": lambda: our_rate(bench, None), "torchvision, PIL": lambda: pil_rate(bench, five_crops=False)},
             bench.rounds,
         )
+        drawn = take_turns({"ours": lambda: drawing_rate(bench)}, bench.rounds)
         crops = take_turns(
             {"ours": lambda: our_rate(bench, CROP), "torchvision, PIL": lambda: pil_rate(bench, five_crops=True)},
             bench.rounds,
@@ -35,6 +37,7 @@ def rows(bench: Bench) -> list[Row]:
         Row(what, unit, whole.figures["ours"], target=Target("ours", "at least", 12_000)),
         *against_peers(whole, what, unit, {"torchvision, PIL": Target("ratio", "at least", 6)}),
         *against_peers(crops, f"{what}, five crops", unit),
+        Row("drawing faces, one thread", unit, drawn.figures["ours"], target=Target("ours", "at least", 2_000)),
     ]
 
 
@@ -53,6 +56,12 @@ def our_rate(bench: Bench, crop: int | None) -> float:
             _ = (images - 0.5) / 0.25
 
     return BATCH * len(order) / bench.seconds(work)
+
+
+def drawing_rate(bench: Bench) -> float:
+    """Drawn faces a second, which the demo makes before it trains."""
+    count = bench.count(512, least=8)
+    return count / bench.seconds(lambda: draw_faces(count, seed=0))
 
 
 def pil_rate(bench: Bench, five_crops: bool) -> float:
