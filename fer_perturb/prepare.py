@@ -1,11 +1,20 @@
 """python -m fer_perturb.prepare: a dataset's pictures become packed arrays."""
 
+import json
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_perturb.cli import entry_point
 from fer_perturb.errors import UserError
+
+if TYPE_CHECKING:  # it takes long to import
+    from fer_perturb.data.splitting import Splitting
+
+PLAIN_NAME = re.compile(r"[^/\\:*?\"<>|\x00-\x1f+@.\s][^/\\:*?\"<>|\x00-\x1f+@]{0,99}")
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # by Windows
 
 
 def prepare(config: DictConfig) -> Path:
@@ -22,8 +31,9 @@ def prepare(config: DictConfig) -> Path:
     from fer_perturb.open_data import open_data
 
     dataset = config.dataset
-    name = str(dataset.name)  # Hydra reads a name such as 2024 as a number
+    name = folder_name(dataset.name)
     root = Path(config.paths.data, name)
+    not_another(root, dataset.kind)
     if dataset.kind == "synthetic":
         return open_data(config).root
     if dataset.kind == "maskfer" and config.source is None:
@@ -45,18 +55,63 @@ def prepare(config: DictConfig) -> Path:
                 f"Expected true (images of another size are brought to 48x48) or false."
             )
         return prepare_fer2013(source, root, resize=dataset.resize).root
-    classes = _classes(config.classes)
-    return prepare_folder(source, root, name, classes, resize=dataset.resize).root
+    return prepare_folder(
+        source, root, name, _classes(config.classes), resize=dataset.resize, splitting=_splitting(dataset)
+    ).root
 
 
-def _classes(given: object) -> list[str]:
-    """The names of the classes; Hydra reads a folder's name such as 1 as a number."""
-    expected = "Expected the names of the class folders, in the order of their labels, such as 'classes=[calm,tense]'."
+def folder_name(given: object) -> str:
+    """dataset.name, which Hydra reads as a number if it is 2024; UserError where it is no plain name of a folder."""
+    name = str(given)
+    if not PLAIN_NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        raise UserError(
+            f"dataset.name={name}: expected a plain name for a folder, of at most 100 characters and without "
+            ' / \\ : * ? " < > | + @.'
+        )
+    return name
+
+
+def not_another(root: Path, kind: str) -> None:
+    """UserError where data of another kind lie at `root`, which preparing this one would replace."""
+    try:
+        form = str(json.loads((root / "manifest.json").read_text())["source"]["form"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    kinds = {"folder": "folder", "drawn": "synthetic", "drawn masks": "maskfer", "released MaskFer": "maskfer"}
+    there = kinds.get(form, "fer2013")
+    if there != kind:
+        raise UserError(
+            f"{root} holds data of dataset={there} ({form}), which dataset={kind} would replace. Give another "
+            f"dataset.name, or remove that folder first."
+        )
+
+
+def _classes(given: object) -> list[str] | None:
+    """The names of the classes; None: those of the folders."""
     if given is None:
-        raise UserError(f"classes= is missing. {expected}")
+        return None
     if not isinstance(given, ListConfig):
-        raise UserError(f"classes={given} is no list. {expected}")
+        raise UserError(
+            f"classes={given} is no list. Expected the names of the class folders, in the order of their labels, such "
+            "as 'classes=[calm,tense]'."
+        )
     return [str(name) for name in given]
+
+
+def _splitting(dataset: DictConfig) -> "Splitting":
+    from fer_perturb.data.splitting import Splitting
+
+    shares: Any = None if dataset.split is None else OmegaConf.to_container(dataset.split)
+    if shares is not None and (len(shares) != 3 or not all(isinstance(share, int | float) for share in shares)):
+        raise UserError(
+            f"dataset.split={shares}: expected three shares, of train, val and test, such as [0.8,0.1,0.1]."
+        )
+    if not isinstance(dataset.val_share, int | float | None):
+        raise UserError(f"dataset.val_share={dataset.val_share}: expected a share, such as 0.1.")
+    if not isinstance(dataset.split_seed, int) or dataset.split_seed < 0:
+        raise UserError(f"dataset.split_seed={dataset.split_seed}: expected a whole number, 0 or more.")
+    group = None if dataset.group is None else str(dataset.group)
+    return Splitting(dataset.val_share, tuple(shares) if shares else None, group, dataset.split_seed)
 
 
 def report(roots: list[Path], config: DictConfig) -> None:

@@ -66,7 +66,7 @@ def test_a_folder_is_prepared(faces: Path, tmp_path: Path) -> None:
     [
         ((*FOLDER, CLASSES, "source=nowhere"), ("source=nowhere does not exist", "train/<class>/<picture>")),
         (("dataset=fer2013",), ("source= is missing", "python -m fer_perturb.prepare dataset=fer2013 source=PATH")),
-        ((*FOLDER, "source=faces"), ("classes= is missing", "classes=[calm,tense]")),
+        ((*FOLDER, "classes=calm", "source=faces"), ("classes=calm is no list", "classes=[calm,tense]")),
         ((*FOLDER, CLASSES, "source=faces", "dataset.resize=true"), ("dataset.resize=True", "[height, width]")),
     ],
     ids=["missing source", "no source", "no classes", "resize"],

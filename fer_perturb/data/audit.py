@@ -95,8 +95,7 @@ def audit(splits: Mapping[str, RawSplit], classes: Sequence[str], progress: Prog
 
 def is_constant(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """images (N, H, W) uint8 -> (N,): whether all pixels are equal."""
-    flat = images.reshape(len(images), -1)
-    constant: NDArray[np.bool_] = flat.min(axis=1) == flat.max(axis=1)
+    constant: NDArray[np.bool_] = images.min(axis=(1, 2)) == images.max(axis=(1, 2))
     return constant
 
 

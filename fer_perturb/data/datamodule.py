@@ -1,6 +1,7 @@
 """uint8 batches, cut by index: from memory-mapped arrays, or, where a GPU trains, on the GPU."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
@@ -111,6 +112,10 @@ class FaceDataModule(pl.LightningDataModule):
         self.seed = seed
         self.resident: dict[str, ResidentBatches] = {}
         train = data.splits["train"]
+        if not len(train):
+            raise UserError(
+                f"{data.root} holds a test split alone: it can be tested on (test_on, evaluate), not trained on."
+            )
         self.train_rows = kept_rows(data) if clean else np.arange(len(train), dtype=np.int64)
         if not len(self.train_rows):
             raise UserError(
@@ -142,6 +147,13 @@ class FaceDataModule(pl.LightningDataModule):
         sampler = self.sampler
         sampler.set_epoch(epoch)
         return self.batches("train")[next(iter(sampler))]
+
+    def names_of_step(self, epoch: int, step: int) -> list[str]:
+        """The names of the images that a step of an epoch trains on, in all processes together."""
+        sampler = self.sampler
+        sampler.set_epoch(epoch)
+        names = self.data.splits["train"].names
+        return [names[row] for row in next(islice(sampler, step, None))]
 
     def in_order(self, split: str) -> DataLoader[Batch]:
         """All images of a split once, in their packed order, not augmented."""

@@ -5,14 +5,14 @@
 - that folder, unpacked;
 - `fer2013.csv`, with the columns emotion, pixels, Usage;
 - `icml_face_data.csv`, with the columns `emotion`, ` Usage`, ` pixels`, leading blanks and all;
-- one of the two inside a folder, a zip or a tar.
+- `train.csv`, `val.csv` and `test.csv`, with the columns emotion and pixels;
+- any of these inside a folder, a zip or a tar, each csv zipped by gzip or not, in UTF-8 or UTF-16, with any delimiter.
 
 The form is told by looking inside, never by the name. The prefix of a picture's name gives its split, its parent
 folder its emotion; rows of a csv are named row<number>, counted from 1 without the header.
 """
 
 import csv
-import io
 import lzma
 import os
 import re
@@ -24,19 +24,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 from rich.progress import Progress
 
+from fer_perturb.data.csv_table import opened_csv
 from fer_perturb.data.decode import decode_grey, read_bytes, resized
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
+from fer_perturb.data.file_names import LITTER, is_litter, split_named
 from fer_perturb.data.packed import RawSplit
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, warn
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 SIZE = (48, 48)
 USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
-PICTURE = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+\.(?:jpg|png)")
+OFFICIAL = {"train": 28_709, "val": 3_589, "test": 3_589}
+PICTURE = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+")  # and an ending that Pillow reads
+CSV = re.compile(r".*\.csv(\.gz)?", re.IGNORECASE)
 COLUMNS = ("emotion", "pixels", "Usage")
 GREY = {str(value): value for value in range(256)}  # looking a number up is faster than int(), and stricter
 FORMS = (
@@ -94,8 +102,9 @@ class _Picture:
 
 @dataclass(frozen=True)
 class _Table:
-    """A csv: `size` in bytes, and how to open it."""
+    """A csv: `path` inside the source, `size` in bytes, and how to open it."""
 
+    path: PurePosixPath
     where: str
     size: int
     open: Callable[[], IO[bytes]]
@@ -108,19 +117,23 @@ def read_fer2013(source: Path, *, resize: bool, progress: Progress) -> Fer2013:
     """
     if not source.exists():
         raise UserError(f"There is nothing at source={source}. Expected {FORMS}.")
-    with _opened(source) as (pictures, tables, container):
-        chosen = [picture for picture in pictures if PICTURE.fullmatch(picture.path.name)]
+    with _source(source) as (pictures, tables, container):
+        left_out = {}
+        own = [picture for picture in pictures if not is_litter(picture.path)]
+        tables = [table for table in tables if not is_litter(table.path)]
+        if len(pictures) > len(own):
+            left_out[LITTER] = len(pictures) - len(own)
+        chosen = [picture for picture in own if _is_picture(picture.path)]
         if chosen:
             splits = _read_pictures(chosen, resize=resize, progress=progress)
-            left_out = {}
-            if len(pictures) > len(chosen):
-                left_out["name is not <prefix>_<digits>.jpg or .png"] = len(pictures) - len(chosen)
+            if len(own) > len(chosen):
+                left_out["name is not <prefix>_<digits>.jpg, .png or the like"] = len(own) - len(chosen)
             form = f"{container} of pictures"
         else:
-            table, order = _choose(tables, source, container)
-            splits = _read_table(table, progress=progress)
-            left_out = {}
-            kind = "fer2013.csv" if order == COLUMNS else "icml_face_data.csv"
+            by_split, columns = _choose(tables, source, container)
+            splits = _read_tables(by_split, progress=progress)
+            kind = "fer2013.csv" if columns == COLUMNS else "icml_face_data.csv"
+            kind = "train.csv, val.csv and test.csv" if None not in by_split else kind
             form = kind if container == "csv" else f"{kind} in a {container}"
     for usage, split in USAGES.items():
         if not len(splits[split]):
@@ -128,14 +141,25 @@ def read_fer2013(source: Path, *, resize: bool, progress: Progress) -> Fer2013:
             raise UserError(
                 f"{source} has no {usage} images, so the {split} split is missing (found {found}). Expected all three."
             )
+    _say_what_is_missing(source, splits)
     return Fer2013(splits=splits, form=form, left_out=left_out)
+
+
+def _say_what_is_missing(source: Path, splits: dict[str, RawSplit]) -> None:
+    found = {split: len(raw) for split, raw in splits.items()}
+    if found != OFFICIAL:
+        both = ", ".join(f"{found[split]:,} of {count:,} in {split}" for split, count in OFFICIAL.items())
+        warn(f"{source} is not the whole of FER2013: it has {both}. Results do not compare with those of others.")
+    there = set(splits["train"].labels.tolist())
+    if missing := [emotion for label, emotion in enumerate(EMOTIONS) if label not in there]:
+        warn(f"{source} has no training picture of {', '.join(missing)}.")
 
 
 # ---------------------------------------------------------------------------------------------- containers
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[list[_Picture], list[_Table], str]]:
+def _source(source: Path) -> Iterator[tuple[list[_Picture], list[_Table], str]]:
     """Gives the files of `source` (as pictures), its csvs, and the word for what it is."""
     if source.is_dir():
         pictures, tables = _in_folder(source)
@@ -150,19 +174,26 @@ def _opened(source: Path) -> Iterator[tuple[list[_Picture], list[_Table], str]]:
         with _open_tar(source) as tar:
             yield [], _in_tar(source, tar), "tar"
     else:
-        yield [], [_Table(str(source), source.stat().st_size, partial(_open_file, source))], "csv"
+        yield (
+            [],
+            [_Table(PurePosixPath(source.name), str(source), source.stat().st_size, partial(_open_file, source))],
+            "csv",
+        )
 
 
 def _in_folder(source: Path) -> tuple[list[_Picture], list[_Table]]:
-    pictures, tables = [], []
-    for folder, folders, names in os.walk(source, onerror=_refuse):
+    pictures, tables, walked = [], [], set()
+    for folder, folders, names in os.walk(source, onerror=_refuse, followlinks=True):
+        if (real := os.path.realpath(folder)) in walked:
+            raise UserError(f"{folder} is a link to {real}, which stands in {source} already. Remove the link.")
+        walked.add(real)
         folders.sort()
         for name in sorted(names):
             path = Path(folder) / name
             inside = PurePosixPath(path.relative_to(source).as_posix())
             pictures.append(_Picture(inside, str(path), partial(read_bytes, path)))
-            if path.suffix.lower() == ".csv":
-                tables.append(_Table(str(path), path.stat().st_size, partial(_open_file, path)))
+            if CSV.fullmatch(path.name) and path.exists():
+                tables.append(_Table(inside, str(path), path.stat().st_size, partial(_open_file, path)))
     return pictures, tables
 
 
@@ -183,8 +214,8 @@ def _in_zip(source: Path, archive: zipfile.ZipFile) -> tuple[list[_Picture], lis
         where = f"{member.filename} in {source}"
         path = PurePosixPath(member.filename.replace("\\", "/"))
         pictures.append(_Picture(path, where, partial(_read_member, archive, member, where)))
-        if path.suffix.lower() == ".csv":
-            tables.append(_Table(where, member.file_size, partial(archive.open, member)))
+        if CSV.fullmatch(path.name):
+            tables.append(_Table(path, where, member.file_size, partial(archive.open, member)))
     if not pictures:
         raise UserError(f"{source} is an empty zip. Expected {FORMS}.")
     return pictures, tables
@@ -195,9 +226,10 @@ def _in_tar(source: Path, tar: tarfile.TarFile) -> list[_Table]:
     try:
         for member in tar:
             _refuse_outside(member.name, source)
-            if member.isfile() and member.name.lower().endswith(".csv"):
+            path = PurePosixPath(member.name)
+            if member.isfile() and CSV.fullmatch(path.name):
                 where = f"{member.name} in {source}"
-                tables.append(_Table(where, member.size, partial(_tar_member, tar, member)))
+                tables.append(_Table(path, where, member.size, partial(_tar_member, tar, member)))
     except TAR_ERRORS as error:
         raise UserError(f"{source} is a truncated or corrupt tar: {error}. Fetch it again.") from error
     return tables
@@ -256,6 +288,10 @@ def _looks_like_tar(source: Path) -> bool:
 # ------------------------------------------------------------------------------------------------ pictures
 
 
+def _is_picture(path: PurePosixPath) -> bool:
+    return bool(PICTURE.fullmatch(path.stem)) and path.suffix.lower() in Image.registered_extensions()
+
+
 def _read_pictures(pictures: Iterable[_Picture], *, resize: bool, progress: Progress) -> dict[str, RawSplit]:
     rows = {split: _Rows() for split in SPLITS}
     seen: dict[tuple[str, str], str] = {}
@@ -290,15 +326,28 @@ def _read_pictures(pictures: Iterable[_Picture], *, resize: bool, progress: Prog
 # ------------------------------------------------------------------------------------------------------ csv
 
 
-def _choose(tables: list[_Table], source: Path, container: str) -> tuple[_Table, tuple[str, ...]]:
-    """The one csv with the three columns, and its columns in their order."""
+def _choose(tables: list[_Table], source: Path, container: str) -> tuple[dict[str | None, _Table], tuple[str, ...]]:
+    """Split -> its csv, or None -> the one csv whose rows tell their splits; and the columns in their order."""
     headers = [_header(table) for table in tables]
     fitting = [(table, header) for table, header in zip(tables, headers, strict=True) if _fits(header)]
+    named: dict[str | None, _Table] = {
+        split: table for table in tables if (split := split_named(table.path.name.partition(".")[0]))
+    }
+    if set(named) == set(SPLITS):
+        lacking = [table for split, table in named.items() if not set(COLUMNS[:2]) <= set(_header(table))]
+        if not lacking:
+            return {**named}, COLUMNS[:2]
     if len(fitting) == 1:
-        return fitting[0]
+        return {None: fitting[0][0]}, fitting[0][1]
     if len(fitting) > 1:
         names = "; ".join(table.where for table, _ in fitting)
         raise UserError(f"source={source} holds several csvs of FER2013 ({names}). Give one of them.")
+    if any("pixels" in header and "Usage" not in header for header in headers):
+        raise UserError(
+            f"source={source} is a part of FER2013 ({', '.join(table.path.name for table in tables)}), as of Kaggle's "
+            "challenge, whose test.csv has no labels. Expected icml_face_data.csv, which holds all, or "
+            "train.csv, val.csv and test.csv in one folder, with the columns emotion and pixels."
+        )
     if len(tables) != 1:
         raise UserError(f"source={source} holds no FER2013. Expected {FORMS}.")
     table, header = tables[0], headers[0]
@@ -318,46 +367,50 @@ def _fits(header: tuple[str, ...]) -> bool:
 
 
 def _header(table: _Table) -> tuple[str, ...]:
-    """The names of the columns without blanks around them; () for an empty file or one that is no text."""
-    with _opened_text(table) as text:
-        # a file that is no csv may have no line break for megabytes
-        columns = next(csv.reader([text.readline(10_000)]), [])
-    return tuple(column.strip() for column in columns)
+    """The names of the columns without blanks around them; () for an empty file."""
+    with _opened(table) as (names, _):
+        return tuple(names)
 
 
-def _read_table(table: _Table, *, progress: Progress) -> dict[str, RawSplit]:
+def _read_tables(tables: dict[str | None, _Table], *, progress: Progress) -> dict[str, RawSplit]:
     rows = {split: _Rows() for split in SPLITS}
+    for split, table in tables.items():
+        _read_table(table, split, rows, progress)
+    return {split: row.done() for split, row in rows.items()}
+
+
+def _read_table(table: _Table, split: str | None, rows: dict[str, _Rows], progress: Progress) -> None:
+    """Adds the rows of a csv to those of `split`, or, where it is None, of the split that each row tells."""
     task = progress.add_task("Reading FER2013", total=table.size)
-    with _opened_text(table) as text:
-        reader = csv.reader(text)
-        header = [column.strip() for column in next(reader)]
-        columns = [header.index(column) for column in COLUMNS]
+    with _opened(table) as (header, reader):
+        label_at, pixels_at = (header.index(column) for column in COLUMNS[:2])
+        usage_at = header.index(COLUMNS[2]) if split is None else None
         number = 0
         for row in reader:
             if not row:
                 continue  # an empty line
             number += 1
-            where = f"Row {number} (line {reader.line_num}) of {table.where}"
+            where = f"Row {number} (line {reader.line_num + 1}) of {table.where}"
             if len(row) != len(header):
                 raise UserError(f"{where} has {len(row)} columns, expected {len(header)}.")
-            label, pixels, usage = (row[column] for column in columns)
-            rows[_usage(usage, where)].add(_pixels(pixels, where), _label(label, where), f"row{number}")
+            name = f"row{number}" if split is None else f"{split}-row{number}"
+            into = rows[_usage(row[usage_at], where) if usage_at is not None else str(split)]
+            into.add(_pixels(row[pixels_at], where), _label(row[label_at], where), name)
             progress.advance(task, sum(map(len, row)) + len(row))
     progress.update(task, completed=table.size)
     if not number:
         raise UserError(f"{table.where} is empty: it has a header, but no row. Expected {FORMS}.")
-    return {split: row.done() for split, row in rows.items()}
 
 
 @contextmanager
-def _opened_text(table: _Table) -> Iterator[io.TextIOWrapper]:
-    """A csv to be read line by line; errors in reading it become UserErrors."""
+def _opened(table: _Table) -> Iterator[tuple[list[str], "Reader"]]:
+    """A csv's columns and rows; errors in reading it become UserErrors."""
     try:
-        with table.open() as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            yield text
+        with table.open() as file, opened_csv(file) as (names, rows):
+            yield names, rows
     except UserError:
         raise
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise UserError(f"{table.where} is no zip and no text. Expected {FORMS}.") from error
     except csv.Error as error:
         raise UserError(f"{table.where} is no proper csv: {error}. Expected {FORMS}.") from error
@@ -377,7 +430,7 @@ def _pixels(text: str, where: str) -> bytes:
 
 
 def _label(text: str, where: str) -> int:
-    label = text.strip()
+    label = re.sub(r"\.0+$", "", text.strip())  # a join in pandas makes 3.0 of 3
     if label not in GREY or GREY[label] >= len(EMOTIONS):
         expected = ", ".join(f"{index} {emotion}" for index, emotion in enumerate(EMOTIONS))
         raise UserError(f"{where} has the emotion {label!r}, expected one of {expected}.")

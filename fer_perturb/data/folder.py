@@ -1,72 +1,108 @@
-"""Anyone's own pictures of faces, in `<split>/<class>/<picture>`."""
+"""Anyone's own pictures of faces: class folders, in split folders or not, or a csv that lists pictures."""
 
+import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import rich
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import Progress
 
+from fer_perturb.data.csv_table import opened_csv
 from fer_perturb.data.decode import decode_grey, read_bytes, resized
 from fer_perturb.data.emotions import SPLITS
-from fer_perturb.data.packed import RawSplit
+from fer_perturb.data.file_names import LITTER, SPLIT_NAMES, composed, is_litter, split_named
+from fer_perturb.data.near_duplicates import LIMIT, near_duplicates
+from fer_perturb.data.packed import RawSplit, image_identities
+from fer_perturb.data.splitting import Splitting, split_rows, together
 from fer_perturb.errors import UserError
 
 LAYOUT = "train/<class>/<picture>, val/<class>/<picture> and test/<class>/<picture>"
+COLUMNS = ("path", "label", "split", "group")  # of a csv that lists pictures; the last two may be missing
 MOST_CLASSES = 127  # predictions hold labels as int8
 
 
 @dataclass(frozen=True)
 class FolderData:
-    """What a folder held: the splits, and how many files were left out, by reason."""
+    """What a source held: its classes, the splits, and how many files were left out, by reason."""
 
+    classes: list[str]
     splits: dict[str, RawSplit]
     left_out: dict[str, int]
 
 
-def read_folder(
-    source: Path, classes: Sequence[str], *, resize: tuple[int, int] | None, progress: Progress
-) -> FolderData:
-    """Reads `source`/{train,val,test}/<class>/* as grey images of one size; `progress` shows a bar.
+@dataclass(frozen=True)
+class _Picture:
+    path: Path
+    label: str  # the class's name, accents composed
+    split: str | None = None
+    group: str | None = None
 
-    Pictures are the files that Pillow reads by their ending (jpg, png, bmp, ...). Hidden files are passed over;
-    other files, and files beside the class folders, are left out and counted; what lies beside the split folders
-    is not looked at. Images are named <class>/<file>. All must have the same size, unless `resize` = (H, W) says
-    to which to bring them. Raises UserError for an unknown class folder, a folder inside a class folder, a
-    missing split, a class without training images, unequal sizes, and a picture that cannot be read.
+
+@dataclass
+class _Found:
+    """The pictures of a source, not decoded yet."""
+
+    pictures: list[_Picture] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def leave_out(self, reason: str) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def read_folder(
+    source: Path,
+    classes: Sequence[str] | None,
+    *,
+    resize: tuple[int, int] | None,
+    splitting: Splitting,
+    progress: Progress,
+) -> FolderData:
+    """Reads `source` as grey images of one size; `progress` shows a bar.
+
+    source: a folder of {train,val,test}/<class>/* (also valid, validation, dev, in any case, and all that one folder
+    deeper), of <class>/*, or a csv with the columns path, label and, if wanted, split and group, its paths relative to
+    it, or a folder of such csvs, which may be named after the splits. Without val, or without splits, `splitting` says
+    how they come about; a source of test alone has no others.
+    classes: their names in the order of their labels; None: those that are found, sorted.
+
+    Pictures are the files that Pillow reads by their ending (jpg, png, bmp, ...), images are named <class>/<file>. All
+    must have the same size, unless `resize` = (H, W) says to which to bring them. Other files are left out and counted.
+    Raises UserError for an unknown class, a split that is missing, a class without training images, unequal sizes, and
+    a picture that cannot be read.
     """
-    _check_classes(classes)
-    if not source.is_dir():
-        state = "is no folder" if source.exists() else "does not exist"
-        raise UserError(f"source={source} {state}. Expected a folder with {LAYOUT}.")
-    left_out: dict[str, int] = {}
-    found = {split: _pictures(source, split, classes, left_out) for split in SPLITS}
-    _check_train(source, found["train"], classes)
-    total = sum(map(len, found.values()))
-    task = progress.add_task("Reading pictures", total=total)
-    first = found["train"][0][0]
-    height, width = resize or _decode(first, None).shape
-    splits = {}
-    for split, pictures in found.items():
-        images = np.empty((len(pictures), height, width), dtype=np.uint8)
-        for row, (path, _) in enumerate(pictures):
-            image = _decode(path, resize)
-            if image.shape != (height, width):
-                raise UserError(
-                    f"{path} has {image.shape[1]}x{image.shape[0]} pixels, {first} has {width}x{height}. "
-                    f"Expected one size. To have all pictures resized: dataset.resize=[48,48]"
-                )
-            images[row] = image
-            progress.advance(task)
-        splits[split] = RawSplit(
-            images=images,
-            labels=np.array([label for _, label in pictures], dtype=np.uint8),
-            names=[f"{path.parent.name}/{path.name}" for path, _ in pictures],
+    if source.is_dir():
+        lists = [path for path in _entries(source, _Found()) if re.search(r"\.csv(\.gz)?$", path.name, re.IGNORECASE)]
+        found = _in_lists(lists) if lists and not _folders(source) else _in_folders(source)
+    elif source.is_file():
+        found = _in_lists([source])
+    else:
+        raise UserError(
+            f"source={source} does not exist. Expected a folder with {LAYOUT}, or a csv that lists pictures."
         )
-    return FolderData(splits=splits, left_out=left_out)
+    names = _classes(found.pictures, classes, source)
+    pictures, shares = _shares(found.pictures, splitting, source)
+    images = _images(pictures, resize, progress)
+    labels = np.array([names.index(picture.label) for picture in pictures], dtype=np.uint8)
+    parts = [picture.split for picture in pictures]
+    if shares:
+        rows = np.array([row for row, part in enumerate(parts) if part in (None, "divided")])
+        groups = _groups(images[rows], [pictures[row] for row in rows], splitting, progress)
+        for row, part in zip(
+            rows, split_rows(labels[rows], groups, list(shares.values()), splitting.seed), strict=True
+        ):
+            parts[row] = list(shares)[part]
+    splits = {}
+    for split in SPLITS:
+        chosen = np.array([row for row, part in enumerate(parts) if part == split], dtype=np.int64)
+        of = [pictures[row].path for row in chosen]
+        splits[split] = RawSplit(images[chosen], labels[chosen], [f"{path.parent.name}/{path.name}" for path in of])
+    _check_splits(splits, names, source)
+    return FolderData(names, splits, found.left_out)
 
 
 def checked_size(resize: object) -> tuple[int, int] | None:
@@ -82,68 +118,232 @@ def checked_size(resize: object) -> tuple[int, int] | None:
     return sides[0], sides[1]
 
 
-def _decode(path: Path, resize: tuple[int, int] | None) -> NDArray[np.uint8]:
-    image = decode_grey(read_bytes(path), str(path))
-    return image if resize is None else resized(image, resize)
+# ----------------------------------------------------------------------------------------------- what there is
 
 
-def _pictures(source: Path, split: str, classes: Sequence[str], left_out: dict[str, int]) -> list[tuple[Path, int]]:
-    """The pictures of a split with their labels, without decoding them."""
-    folder = source / split
-    if not folder.is_dir():
-        there = ", ".join(path.name for path in _visible(source)) or "nothing"
-        raise UserError(f"{source} has no folder {split} (it has {there}). Expected {LAYOUT}.")
-    pictures = []
+def _in_folders(source: Path) -> _Found:
+    found = _Found()
+    root = source
+    while (inside := _folders(root)) and len(inside) == 1 and not split_named(inside[0].name) and _folders(inside[0]):
+        root = inside[0]  # an archive's own folder around the splits
+    split_folders = {folder: split for folder in inside if (split := split_named(folder.name))}
+    if not split_folders:
+        _in_class_folders(root, None, found)
+    for folder, split in split_folders.items():
+        _in_class_folders(folder, split, found)
+    if not found.pictures:
+        there = ", ".join(path.name for path in _entries(root, _Found())) or "nothing"
+        raise UserError(f"{root} has no pictures in class folders (it has {there}). Expected {LAYOUT}.")
+    return found
+
+
+def _in_class_folders(folder: Path, split: str | None, found: _Found) -> None:
     endings = Image.registered_extensions()
-    for class_folder in _visible(folder):
+    for class_folder in _entries(folder, found):
         if not class_folder.is_dir():
-            _count(left_out, "file beside the class folders")
+            found.leave_out("file beside the class folders")
             continue
-        if class_folder.name not in classes:
-            raise UserError(
-                f"{class_folder} is a folder of no known class. Expected one of {', '.join(classes)}; "
-                f"other classes are given with classes=[...]"
-            )
-        for path in _visible(class_folder):
+        for path in _entries(class_folder, found):
             if path.is_dir():
                 raise UserError(f"{path} is a folder inside a class folder. Expected {LAYOUT}.")
             if path.suffix.lower() not in endings:
-                _count(left_out, "file that is no picture")
-            elif re.search(r"[\r\n]", path.name):
-                raise UserError(f"{str(path)!r} has a line break in its name. Rename it.")
+                found.leave_out("file that is no picture")
             else:
-                pictures.append((path, classes.index(class_folder.name)))
-    if not pictures:
-        raise UserError(f"{folder} has no pictures, so the {split} split is missing. Expected {LAYOUT}.")
-    return pictures
+                found.pictures.append(_Picture(_writable_name(path), composed(class_folder.name), split))
 
 
-def _visible(folder: Path) -> list[Path]:
+def _in_lists(lists: Sequence[Path]) -> _Found:
+    """The pictures that csvs list, in their order; a csv without a column of splits may be named after one."""
+    found = _Found()
+    for path in lists:
+        _in_list(path, found)
+    if not found.pictures:
+        raise UserError(f"{lists[0]} lists no pictures. Expected a row for each.")
+    return found
+
+
+def _in_list(source: Path, found: _Found) -> None:
+    expected = (
+        f"Expected a csv with the columns {COLUMNS[0]} and {COLUMNS[1]}, and perhaps {COLUMNS[2]} and {COLUMNS[3]}."
+    )
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        with source.open("rb") as file, opened_csv(file) as (names, rows):
+            place = {name.lower(): number for number, name in enumerate(names)}
+            missing = [name for name in COLUMNS[:2] if name not in place]
+            if missing:
+                raise UserError(
+                    f"{source} lacks the column {', '.join(missing)} (it has {', '.join(names)}). {expected}"
+                )
+            for number, row in enumerate(rows, start=2):
+                if not row:
+                    continue
+                if len(row) != len(names):
+                    raise UserError(f"Line {number} of {source} has {len(row)} columns, expected {len(names)}.")
+                values = {name: row[at].strip() for name, at in place.items()}
+                split = split_named(values["split"] if "split" in values else source.name.partition(".")[0])
+                if values.get("split") and split is None:
+                    known = ", ".join(name for names in SPLIT_NAMES.values() for name in names)
+                    raise UserError(
+                        f"Line {number} of {source} has the split {values['split']!r}. Expected one of {known}."
+                    )
+                path = _writable_name(source.parent / values["path"])
+                found.pictures.append(_Picture(path, composed(values["label"]), split, values.get("group") or None))
+    except (UnicodeDecodeError, csv.Error, OSError, EOFError) as error:
+        raise UserError(f"{source} cannot be read as a csv: {error}. {expected}") from error
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder, _Found()) if path.is_dir()]
+
+
+def _entries(folder: Path, found: _Found) -> list[Path]:
+    """What lies in a folder, links followed, but for what is hidden or left by a system, which is counted."""
+    try:
+        paths = sorted(folder.iterdir())
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror}.") from error
+    kept = []
+    for path in paths:
+        if is_litter(path.relative_to(folder)):
+            found.leave_out(LITTER)
+        elif path.name.startswith("."):
+            found.leave_out("hidden file")
+        else:
+            kept.append(path)
+    return kept
 
 
-def _count(left_out: dict[str, int], reason: str) -> None:
-    left_out[reason] = left_out.get(reason, 0) + 1
+def _writable_name(path: Path) -> Path:
+    """UserError where a picture's name cannot stand in a list of names."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{str(path)!r} has a name that is not UTF-8. Rename it.") from error
+    if re.search(r"[\r\n]", path.name):
+        raise UserError(f"{str(path)!r} has a line break in its name. Rename it.")
+    return path
 
 
-def _check_classes(classes: Sequence[str]) -> None:
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        raise UserError(f"classes= has {len(classes)} names. Expected 2 to {MOST_CLASSES} different names.")
-    if len(set(classes)) != len(classes):
-        raise UserError(f"classes={list(classes)} has a name twice. Expected 2 to {MOST_CLASSES} different names.")
-    for name in classes:
+# ---------------------------------------------------------------------------------------- classes and splits
+
+
+def _classes(pictures: Sequence[_Picture], given: Sequence[str] | None, source: Path) -> list[str]:
+    present = sorted({picture.label for picture in pictures})
+    names = present if given is None else [composed(name) for name in given]
+    if given is None:
+        rich.print(f"Classes, as they are found: {', '.join(names)}. In another order: 'classes=[{','.join(names)}]'")
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise UserError(f"{source} has {len(names)} classes. Expected 2 to {MOST_CLASSES} different names.")
+    if len(set(names)) != len(names):
+        raise UserError(f"classes={names} has a name twice. Expected 2 to {MOST_CLASSES} different names.")
+    for name in names:
         if not re.fullmatch(r"[^/\\\s.][^/\\\r\n]*", name):
-            raise UserError(f"classes={list(classes)}: {name!r} is no name of a folder.")
+            raise UserError(f"classes={names}: {name!r} is no name of a folder.")
+    for picture in pictures:
+        if picture.label not in names:
+            raise UserError(
+                f"{picture.path} is of the class {picture.label}, which is no known class. Expected one of "
+                f"{', '.join(names)}; other classes are given with classes=[...]"
+            )
+    return names
 
 
-def _check_train(source: Path, pictures: list[tuple[Path, int]], classes: Sequence[str]) -> None:
-    labels = {label for _, label in pictures}
-    missing = [name for index, name in enumerate(classes) if index not in labels]
+def _shares(
+    pictures: Sequence[_Picture], splitting: Splitting, source: Path
+) -> tuple[list[_Picture], dict[str, float]]:
+    """The pictures, and which splits those without one are divided among, in what shares.
+
+    Of data with val or test alone beside train, and `dataset.val_share`, that is the test.
+    """
+    there = {picture.split for picture in pictures}
+    if there == {None}:
+        if splitting.shares is None:
+            raise UserError(
+                f"{source} has class folders and no splits. Give the shares of train, val and test: "
+                "'dataset.split=[0.8,0.1,0.1]'. Expected that, or " + LAYOUT + "."
+            )
+        return list(pictures), dict(zip(SPLITS, splitting.shares, strict=True))
+    if None in there:
+        raise UserError(f"{source} gives some pictures a split and others none. Expected one for each, or for none.")
+    if splitting.shares is not None:
+        raise UserError(
+            f"dataset.split is given, but {source} has splits of its own ({', '.join(sorted(map(str, there)))})."
+        )
+    if splitting.val_share is None:
+        if there in ({"train", "val", "test"}, {"test"}):
+            return list(pictures), {}
+        lacking = [split for split in SPLITS if split not in there]
+        way = "" if "train" in lacking else (
+            " To take val from train (what lies beside train is the test then): dataset.val_share=0.1"
+        )  # fmt: skip
+        raise UserError(f"{source} has no {' and no '.join(lacking)}, only {', '.join(sorted(map(str, there)))}.{way}")
+    if "train" not in there or len(there) != 2:
+        raise UserError(
+            f"dataset.val_share={splitting.val_share}: {source} has {', '.join(sorted(map(str, there)))}; expected "
+            "train, and val or test, which is the test then."
+        )
+    if "val" in there:
+        rich.print("What lies beside train is the test; val is taken from train.")
+    told = [_Picture(of.path, of.label, "divided" if of.split == "train" else "test", of.group) for of in pictures]
+    return told, {"train": 1 - splitting.val_share, "val": splitting.val_share}
+
+
+def _groups(
+    images: NDArray[np.uint8], pictures: Sequence[_Picture], splitting: Splitting, progress: Progress
+) -> NDArray[np.int64]:
+    """(N,): the images that stay together: the same or nearly the same picture, or the same group."""
+    _, first, same = np.unique(image_identities(images), return_index=True, return_inverse=True)
+    pairs = [np.stack([np.arange(len(images)), first[same]], axis=1)]
+    if len(first) <= LIMIT:
+        near = near_duplicates(images[first], progress)
+        pairs += [first[near.shifted], first[near.mirrored]]
+    names = [picture.group or splitting.group_of(picture.path.name) for picture in pictures]
+    if splitting.group and not any(names):
+        raise UserError(
+            f"dataset.group={splitting.group} is found in no picture's name, such as {pictures[0].path.name}."
+        )
+    return together(len(images), np.concatenate(pairs).astype(np.int64), names)
+
+
+def _check_splits(splits: dict[str, RawSplit], classes: Sequence[str], source: Path) -> None:
+    if not len(splits["train"]) and not len(splits["val"]):
+        return  # a test alone
+    for split, of in splits.items():
+        if not len(of):
+            raise UserError(f"{source} leaves the {split} split without pictures. Expected some in each.")
+    missing = [name for index, name in enumerate(classes) if index not in set(splits["train"].labels.tolist())]
     if missing:
         raise UserError(
-            f"{source / 'train'} has no pictures of {', '.join(missing)}. "
+            f"{source} has no pictures of {', '.join(missing)} in train. "
             f"Expected some of every class: {', '.join(classes)}."
         )
+
+
+# -------------------------------------------------------------------------------------------------- pictures
+
+
+def _images(pictures: Sequence[_Picture], resize: tuple[int, int] | None, progress: Progress) -> NDArray[np.uint8]:
+    """(N, H, W) uint8."""
+    first = pictures[0].path
+    height, width = resize or _decode(first, None).shape
+    images = np.empty((len(pictures), height, width), dtype=np.uint8)
+    for row, image in enumerate(
+        progress.track(_decoded(pictures, resize), len(pictures), description="Reading pictures")
+    ):
+        if image.shape != (height, width):
+            raise UserError(
+                f"{pictures[row].path} has {image.shape[1]}x{image.shape[0]} pixels, {first} has {width}x{height}. "
+                f"Expected one size. To have all pictures resized: dataset.resize=[48,48]"
+            )
+        images[row] = image
+    return images
+
+
+def _decoded(pictures: Sequence[_Picture], resize: tuple[int, int] | None) -> Iterator[NDArray[np.uint8]]:
+    for picture in pictures:
+        yield _decode(picture.path, resize)
+
+
+def _decode(path: Path, resize: tuple[int, int] | None) -> NDArray[np.uint8]:
+    image = decode_grey(read_bytes(path), str(path))
+    return image if resize is None else resized(image, resize)

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from fer_perturb.data.landmarks import place_landmarks, unplaced_table
 from fer_perturb.data.maskfer import masked_splits
 from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
 from fer_perturb.data.released_maskfer import read_released
+from fer_perturb.data.splitting import Splitting
 from fer_perturb.errors import UserError
 
 VERSION = 1  # counts up when the same source would give other arrays or another audit
@@ -38,7 +40,7 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
     if source.is_file():
         settings["sha256"] = _sha256(source)
         standing = _standing(root, settings)
-        if standing is not None and _unharmed(standing):
+        if standing is not None:
             rich.print(f"{root} was already made from this source.")
             return standing
     with _progress() as progress:
@@ -47,15 +49,22 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
 
 
 def prepare_folder(
-    source: Path, root: Path, name: str, classes: Sequence[str], *, resize: Sequence[int] | None
+    source: Path,
+    root: Path,
+    name: str,
+    classes: Sequence[str] | None,
+    *,
+    resize: Sequence[int] | None,
+    splitting: Splitting | None = None,
 ) -> PackedData:
-    """`source`/<split>/<class>/* (see folder.py) into `root`; `resize` = (H, W) in pixels. Raises UserError."""
+    """People's own pictures (see folder.py) into `root`; `resize` = (H, W) in pixels. Raises UserError."""
     _bring_back(root)
-    size = checked_size(resize)
+    size, splitting = checked_size(resize), splitting or Splitting()
     settings = {"prepared_by": VERSION, "file": source.name, "resize": list(size) if size else None}
     with _progress() as progress:
-        read = read_folder(source, classes, resize=size, progress=progress)
-    return _pack(root, name, classes, read.splits, {"form": "folder", **settings}, read.left_out)
+        read = read_folder(source, classes, resize=size, splitting=splitting, progress=progress)
+    made = {"form": "folder", **settings, "splitting": asdict(splitting)}
+    return _pack(root, name, read.classes, read.splits, made, read.left_out)
 
 
 def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int | None = None) -> PackedData:
@@ -78,7 +87,7 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
         "unplaced": unplaced,
     }
     standing = _standing(root, settings)
-    if standing is not None and _unharmed(standing):
+    if standing is not None:
         rich.print(f"{root} was already made from these images and landmarks.")
         return standing
     with _progress() as progress:
@@ -218,11 +227,6 @@ def _standing(root: Path, settings: Mapping[str, Any]) -> PackedData | None:
         return None
     recorded = data.manifest["source"]
     return data if all(recorded.get(key) == value for key, value in settings.items()) else None
-
-
-def _unharmed(data: PackedData) -> bool:
-    arrays = data.manifest["arrays"].items()
-    return all(files.sha256(data.root / name) == facts["sha256"] for name, facts in arrays)
 
 
 def _sha256(source: Path) -> str:

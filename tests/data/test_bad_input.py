@@ -187,7 +187,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip member above, backslash": (zip_of({"..\\x.jpg": WHOLE}), r"points outside"),
     "csv without Usage": (
         lambda folder: write_csv(folder / "train.csv", ["emotion", "pixels"], [["3", PIXELS]]),
-        r"train\.csv lacks the column Usage \(it has emotion, pixels\)",
+        r"is a part of FER2013 \(train\.csv\).* Expected icml_face_data\.csv",
     ),
     "csv of something else": (file_of("a.csv", b"a,b\n1,2\n"), r"a\.csv is no zip, and no csv with the columns"),
     "two csvs": (
@@ -230,7 +230,7 @@ def test_bad_fer2013_leaves_nothing_where_nothing_was(tmp_path: Path) -> None:
 def test_bad_folder_leaves_everything_as_it_was(tmp_path: Path, standing: Path) -> None:
     before = contents(standing.parent)
     source = write_folder(tmp_path / "pictures", FEW)  # train and test, but no val
-    with pytest.raises(UserError, match="has no folder val"):
+    with pytest.raises(UserError, match=r"has no val, only test, train\. .*dataset\.val_share=0\.1"):
         prepare_folder(source, standing, "fer2013", EMOTIONS, resize=None)
     assert contents(standing.parent) == before
 

@@ -7,8 +7,10 @@ from PIL import Image
 from rich.progress import Progress
 from small_fer2013 import encode, textures
 
+from fer_perturb.data.file_names import LITTER
 from fer_perturb.data.folder import FolderData, read_folder
 from fer_perturb.data.prepare_dataset import prepare_folder
+from fer_perturb.data.splitting import Splitting
 from fer_perturb.errors import UserError
 
 QUIET = Progress(disable=True)
@@ -28,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def read(source: Path, resize: tuple[int, int] | None = None) -> FolderData:
-    return read_folder(source, CLASSES, resize=resize, progress=QUIET)
+    return read_folder(source, CLASSES, resize=resize, splitting=Splitting(), progress=QUIET)
 
 
 def test_pictures_labels_and_names(source: Path) -> None:
@@ -75,7 +77,7 @@ def test_hidden_files_are_passed_over_and_others_counted(source: Path) -> None:
     (source / "README.md").write_bytes(b"x")
     found = read(source)
     assert len(found.splits["train"]) == 12
-    assert found.left_out == {"file that is no picture": 1, "file beside the class folders": 1}
+    assert found.left_out == {LITTER: 2, "file that is no picture": 1, "file beside the class folders": 1}
 
 
 def test_resize_on_request(source: Path) -> None:
@@ -123,17 +125,17 @@ def test_any_number_of_classes_is_prepared(tmp_path: Path, count: int) -> None:
 def test_bad_folders(source: Path, tmp_path: Path) -> None:
     def expect(message: str, classes: tuple[str, ...] = CLASSES, where: Path = source) -> None:
         with pytest.raises(UserError, match=message):
-            read_folder(where, classes, resize=None, progress=QUIET)
+            read_folder(where, classes, resize=None, splitting=Splitting(), progress=QUIET)
 
     expect("does not exist", where=tmp_path / "nowhere")
-    expect("is no folder", where=source / "train" / "calm" / "0.png")
-    expect("is a folder of no known class.*tense, calm", classes=("tense", "calm"))
-    expect("train has no pictures of happy", classes=(*CLASSES, "happy"))
+    expect("cannot be read as a csv", where=source / "train" / "calm" / "0.png")
+    expect("is of the class in between, which is no known class.*tense, calm", classes=("tense", "calm"))
+    expect("no pictures of happy in train", classes=(*CLASSES, "happy"))
     expect("a name twice.*2 to 127 different names", classes=("calm", "calm", "tense"))
-    expect("has 1 names.*2 to 127 different names", classes=("calm",))
+    expect("has 1 classes.*2 to 127 different names", classes=("calm",))
     # 127, the most that an int8 label can tell apart, are refused only because there are no pictures of them
-    expect("train has no pictures of 0, 1, ", classes=(*CLASSES, *map(str, range(124))))
-    expect("has 128 names.*2 to 127 different names", classes=(*CLASSES, *map(str, range(125))))
+    expect("no pictures of 0, 1, ", classes=(*CLASSES, *map(str, range(124))))
+    expect("has 128 classes.*2 to 127 different names", classes=(*CLASSES, *map(str, range(125))))
     expect("is no name of a folder", classes=("calm", "../calm"))
     picture = source / "val" / "calm" / "0.png"
     whole = picture.read_bytes()
@@ -145,6 +147,6 @@ def test_bad_folders(source: Path, tmp_path: Path) -> None:
     (source / "val" / "calm" / "more").rmdir()
     for name in CLASSES:
         (source / "test" / name / "0.png").unlink()
-    expect("test has no pictures, so the test split is missing")
-    (source / "test").rename(source / "testing")
-    expect("has no folder test .it has testing, train, val.")
+    expect("has no test, only train, val")
+    (source / "test").rename(source / "other")
+    expect("has no test, only train, val")

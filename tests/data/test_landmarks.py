@@ -15,7 +15,7 @@ from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import UNREST, RawSplit, load_packed, write_packed
 from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
-from fer_perturb.files import PARTIAL, write_npy
+from fer_perturb.files import PARTIAL, sha256, write_npy
 from fer_perturb.landmarks import landmarks as place_them
 from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
@@ -163,7 +163,8 @@ def test_the_scheme_landmarks_says_how_to_get_them(data, tmp_path):
     train = data.root / "landmarks" / "train.npy"
     write_npy(train, np.load(train) + np.float16(1))
     noted = json.loads((data.root / "landmarks" / "manifest.json").read_text())
-    noted["arrays"]["train.npy"] = "changed"
+    assert load_packed(data.root).landmarks_identity == {}, "changed by hand, they are not used"
+    noted["arrays"]["train.npy"] = sha256(train)
     (data.root / "landmarks" / "manifest.json").write_text(json.dumps(noted))
     assert before != load_packed(data.root).landmarks_identity
     assert Chain(config, open_data(config), lambda phase: None).predictor_key() != key

@@ -1,0 +1,76 @@
+"""Images into splits: stratified, seeded, and never through what belongs together."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from fer_perturb.errors import UserError
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How a dataset that has no val, or no splits, gets them: the keys of conf/dataset/folder.yaml.
+
+    val_share: the share of training that becomes val. shares: of train, val and test, of data without splits. group: a
+    regular expression; pictures in whose name it finds the same text (a person's number, say) stay together.
+    """
+
+    val_share: float | None = None
+    shares: tuple[float, float, float] | None = None
+    group: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises UserError for values that cannot work."""
+        if self.val_share is not None and not 0 < self.val_share < 1:
+            raise UserError(f"dataset.val_share={self.val_share}: expected a share above 0 and below 1, such as 0.1.")
+        if self.shares is not None and (min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-6):
+            raise UserError(
+                f"dataset.split={list(self.shares)}: expected the shares of train, val and test, which add up to 1, "
+                "such as [0.8,0.1,0.1]."
+            )
+        if self.group is not None:
+            try:
+                re.compile(self.group)
+            except re.error as error:
+                raise UserError(f"dataset.group={self.group} is no regular expression: {error}.") from error
+
+    def group_of(self, name: str) -> str | None:
+        """The text that `group` finds in a picture's name: its first parentheses, or all that it matches."""
+        found = re.search(self.group, name) if self.group else None
+        return found[found.re.groups and 1] if found else None
+
+
+def together(count: int, pairs: NDArray[np.int64], names: Sequence[str | None]) -> NDArray[np.int64]:
+    """(count,) int64: the number of the group of each image, of those joined by `pairs` (P, 2) or an equal name."""
+    first = {name: row for row, name in reversed(list(enumerate(names))) if name is not None}
+    named = [(first[name], row) for row, name in enumerate(names) if name is not None]
+    edges = np.concatenate([pairs.reshape(-1, 2), np.array(named, dtype=np.int64).reshape(-1, 2)])
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    groups: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return groups
+
+
+def split_rows(
+    labels: NDArray[np.uint8], groups: NDArray[np.int64], shares: Sequence[float], seed: int
+) -> NDArray[np.int64]:
+    """(N,) int64: the part of each image, 0 for shares[0] and so on; a group is in one part.
+
+    Each class is divided by `shares`, to the image where every group is one image. The largest groups are placed
+    first, in an order that `seed` draws, each where most of its images' classes lack.
+    """
+    classes, sizes = int(labels.max()) + 1, np.bincount(groups)
+    members = np.zeros((len(sizes), classes))
+    np.add.at(members, (groups, labels), 1)
+    lacking = np.outer(shares, members.sum(axis=0))  # (parts, classes)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    part = np.zeros(len(sizes), dtype=np.int64)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        part[group] = np.argmax((lacking * (members[group] > 0)) @ members[group])
+        lacking[part[group]] -= members[group]
+    return part[groups]
