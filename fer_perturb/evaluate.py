@@ -1,6 +1,5 @@
 """python -m fer_perturb.evaluate: a trained run on any dataset, and under any run's maps."""
 
-import json
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -56,7 +55,7 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
         data = shown(prepared, config.dataset)
         require_alike(data, run.chain.data.data, f"dataset={data.name}")
     task.scheme.require_landmarks(data)
-    tested_on = json.loads((run.directory / "summary.json").read_text()).get("tested_on", {})
+    tested_on = run.summary.get("tested_on", {})
     if not views and tested_on.get(data.name, key := content_key(run.chain.identity_of(data))) != key:
         raise UserError(
             f"dataset={data.name}: the run was tested on other data of that name, which its summary tells of; expected "

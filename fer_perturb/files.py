@@ -1,5 +1,6 @@
 """Files are written whole or not at all: temporary name, fsync, rename."""
 
+import errno
 import hashlib
 import json
 import os
@@ -13,24 +14,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_perturb.errors import UserError
+
 PARTIAL = ".partial"  # the ending of what is not yet whole
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`, which takes its place when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+def told_when_full(path: Path, needed: int | None = None) -> Iterator[None]:
+    """What cannot be written at `path`, for lack of space or of the right to, ends in a UserError.
+
+    needed: its bytes, where they are known. What lies there stays: what is written takes its place only when whole.
+    """
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in FULL and error.errno is not None:  # numpy gives none when it could not write all
+            raise
+        size = "" if needed is None else f" ({needed:,} bytes)"
+        free = shutil.disk_usage(_existing(path)).free
+        raise UserError(
+            f"{path} cannot be written{size}: {error.strerror or error}; {free:,} bytes are free there. What was there "
+            "is whole. Make room, or name another place (paths.data, paths.outputs), and run the same command again."
+        ) from error
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged file or folder to <name>.damaged, or <name>.damaged2 and so on; where it lies now."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged{number if number > 1 else ''}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+@contextmanager
+def atomic_file(path: Path, needed: int | None = None) -> Iterator[Path]:
+    """Gives a temporary path beside `path`, which takes its place when the block ends without an error.
+
+    Raises UserError where it cannot be written; needed: its bytes, where they are known.
+    """
+    with told_when_full(path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -39,8 +81,9 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     A folder that stands at `path` is replaced only then; until then it is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
+    with told_when_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -62,8 +105,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` (UTF-8) whole or not at all."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes `content` whole or not at all."""
+    with atomic_file(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -73,7 +121,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
     """Writes `array` in numpy's npy format, never pickled, whole or not at all."""
-    with atomic_file(path) as temporary, temporary.open("wb") as file:
+    with atomic_file(path, array.nbytes) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 

@@ -1,6 +1,5 @@
 """`model=ensemble`: the mean of the logits of trained runs (paper, Table 2; the author's code adds them up)."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from fer_perturb.analysis.summary import SUMMARY, finished_summary, summarise_ensemble
+from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_file
@@ -20,7 +19,7 @@ from fer_perturb.tasks.budget import within_budget
 from fer_perturb.tasks.chain import Chain, FinishedPhase
 from fer_perturb.tasks.other_datasets import with_canonical_names
 from fer_perturb.tasks.precision import with_own_precision
-from fer_perturb.tasks.run_directory import describe_run, run_directory
+from fer_perturb.tasks.run_directory import describe_run, read_summary, run_directory
 
 
 def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]]:
@@ -60,8 +59,7 @@ def members_of(run: Path) -> list[Path]:
 
     Raises UserError where one does not lie beside it any more.
     """
-    file = run / SUMMARY
-    summary = json.loads(file.read_text()) if file.is_file() else {}
+    summary = read_summary(run, "run")
     found = []
     for name, hashed in summary.get("members", {}).items():
         dataset, pattern = run.resolve().parents[2], f"*/{summary['scheme']}/seed{summary['seed']}-{hashed}"
@@ -76,7 +74,7 @@ def write_mean(paths: Sequence[Path], path: Path) -> None:
     """Writes the `mean_predictions` of the files `paths` to `path`."""
     table = mean_predictions(paths)
     with atomic_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def mean_predictions(paths: Sequence[Path]) -> pa.Table:

@@ -1,6 +1,5 @@
 """A run in one dictionary: summary.json (DESIGN: contract)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,10 @@ from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
 from fer_perturb.data.clean import has_twin
 from fer_perturb.data.packed import PackedData
-from fer_perturb.files import write_json
+from fer_perturb.errors import UserError, warn
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phase_cache import PhaseResult
-from fer_perturb.tasks.run_directory import commit, config_hash
-
-SUMMARY = "summary.json"
+from fer_perturb.tasks.run_directory import SUMMARY, commit, config_hash, read_summary, write_summary
 
 
 def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, Any]:
@@ -40,8 +37,7 @@ def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, 
         "train_seconds": trained.record["seconds"],
         "images_per_second": trained.record["images_per_second"],
     }
-    write_json(run / SUMMARY, summary)
-    return summary
+    return write_summary(run, summary)
 
 
 def summarise_ensemble(
@@ -56,15 +52,20 @@ def summarise_ensemble(
         "train_seconds": sum(member["train_seconds"] for member in members.values()),
         "images_per_second": None,
     }
-    write_json(run / SUMMARY, summary)
-    return summary
+    return write_summary(run, summary)
 
 
 def finished_summary(chain: Chain) -> dict[str, Any] | None:
     """What `summarise` wrote for this very chain; None if it has not finished, or with other data or older code."""
-    file = chain.run_directory / SUMMARY
-    summary: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
-    if not summary or summary["phases"]["predictor"]["key"] != chain.predictor_key():
+    run = chain.run_directory
+    if not (run / SUMMARY).is_file():
+        return None
+    try:
+        summary = read_summary(run, "run")
+    except UserError as error:
+        warn(str(error))
+        return None
+    if summary["phases"]["predictor"]["key"] != chain.predictor_key():
         return None
     return summary if summary.get("tested_on") == chain.tested_on() else None  # older ones do not say
 

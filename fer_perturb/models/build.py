@@ -57,13 +57,15 @@ def build_network(
     return GatedNetwork(network, attention_at, name=backbone)
 
 
-def check_network(network: nn.Module, image_size: tuple[int, int]) -> None:
+def check_network(network: nn.Module, image_size: tuple[int, int], *, small_input: bool = False) -> None:
     """Puts two black pictures of `image_size` (H, W) pixels through the network, in evaluation mode.
 
     Raises UserError if the network does not take that size, or does not give finite logits (2, classes), or
-    if one of its gates cannot work. Modes, weights, statistics and random streams stay as they were.
+    if one of its gates cannot work; with small_input, which was followed already, it is not advised. Modes,
+    weights, statistics and random streams stay as they were.
     """
     height, width = image_size
+    advised = "" if small_input else "model.small_input=true, "
     pictures = torch.zeros(2, 1, height, width)
     if (parameter := next(network.parameters(), None)) is not None:
         pictures = pictures.to(parameter)
@@ -80,9 +82,9 @@ def check_network(network: nn.Module, image_size: tuple[int, int]) -> None:
     except Exception as error:  # whatever the network's own code raises for a picture that it does not take
         raise UserError(
             f"model.backbone: {_name(network)} does not take grey pictures of {height}x{width} pixels "
-            f"({str(error) or type(error).__name__}). Try model.small_input=true, the network's own arguments for "
-            "that size in model.kwargs (such as img_size and patch_size), or another size: some networks take "
-            "multiples of 16 or 32 only."
+            f"({str(error) or type(error).__name__}). Try {advised}the network's own arguments for that size in "
+            "model.kwargs (such as img_size and patch_size), or another size: some networks take multiples of 16 or 32 "
+            "only."
         ) from error
     finally:
         for module, training in modes.items():
@@ -96,7 +98,7 @@ def check_network(network: nn.Module, image_size: tuple[int, int]) -> None:
     if not bool(torch.isfinite(logits).all()):
         raise UserError(
             f"model.backbone: {_name(network)} gives logits that are not finite for pictures of {height}x{width} "
-            "pixels: its last feature map has probably shrunk to nothing. Set model.small_input=true."
+            f"pixels: its last feature map has probably shrunk to nothing. Try {advised}or another network."
         )
 
 

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fer_perturb.errors import UserError
-from fer_perturb.models.create import create
+from fer_perturb.models.create import UnavailableWeightsError, create
 from fer_perturb.models.stages import feature_info, stages
 
 SMALLEST_MAP = 3  # pixels: the least side of the last feature map
@@ -67,6 +67,8 @@ def build_for_small_input(backbone: str, arguments: Mapping[str, Any], image_siz
         _forward_shapes(network, image_size)
         if _last_side(network, image_size) < SMALLEST_MAP:
             raise ValueError(f"its last feature map is less than {SMALLEST_MAP} pixels wide")
+    except UnavailableWeightsError:
+        raise
     except Exception as error:  # whatever the network's own code raises when it does not fit
         height, width = image_size
         raise UserError(

@@ -58,7 +58,7 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
         title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe.name}-{made_of}"
         path = outputs / "tables" / f"{name}-{title}.md"
         lines += ([""] if lines[-1] else []) + [
-            f"Runs, in {recipe.precision}: {', '.join(f'`{run}`' for run in names)}."
+            f"Runs, in {recipe.get('precision', '?')}: {', '.join(f'`{run}`' for run in names)}."
         ]
         if figure:
             save_figure(figure, path.with_suffix(".png"))

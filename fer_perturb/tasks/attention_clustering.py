@@ -7,14 +7,14 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from fer_perturb.data.augment import to_unit
 from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.errors import UserError
-from fer_perturb.files import atomic_file, write_npy
+from fer_perturb.files import write_bytes, write_npy
 from fer_perturb.perturb.clusters import ClusterMap, agreement, areas, cluster_map, position_only_map
 from fer_perturb.tasks.attention_source import AttentionSum, first_batch_attention
 from fer_perturb.tasks.classifier import Classifier
@@ -115,8 +115,7 @@ def save_clusters(directory: Path, result: ClusterMap) -> None:
         "centres": result.centres.contiguous(),
         "inertia": torch.tensor(result.inertia, dtype=torch.float64),
     }
-    with atomic_file(directory / "clusters.safetensors") as temporary:
-        save_file(tensors, temporary)
+    write_bytes(directory / "clusters.safetensors", save(tensors))
 
 
 def load_clusters(directory: Path) -> ClusterMap:

@@ -1,6 +1,5 @@
 """Equal compute: how many epochs a run may train for, to spend what another spends (DESIGN: decision 7)."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.costs import Cost, attention_passes, attention_size, clustering_images, training_cost, versions
 from fer_perturb.tasks.flops import forward_flops
+from fer_perturb.tasks.run_directory import read_summary
 from fer_perturb.tasks.scheme import Scheme
 
 KINDS = ("epochs", "passes", "flops")
@@ -124,10 +124,7 @@ def _spent(run: Path) -> Cost:
 
 def _trained(run: Path) -> dict[str, Any]:
     """What a finished run's phases recorded."""
-    file = run / "summary.json"
-    if not file.is_file():
-        raise UserError(f"budget_of={run} is no finished run: expected a directory with a summary.json.")
-    phases: dict[str, Any] = json.loads(file.read_text())["phases"]
+    phases: dict[str, Any] = read_summary(run, "budget_of")["phases"]
     if phases["predictor"] is None:
         raise UserError(f"budget_of={run} is an ensemble, which trains nothing itself: name one of its members.")
     return phases

@@ -1,5 +1,6 @@
 """The Perturb Scheme: three phases, each of which leaves on disk what the next one reads."""
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,12 +12,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
-from fer_perturb.files import atomic_file, link
+from fer_perturb.files import link, write_bytes
 from fer_perturb.models.build import build_network, check_network
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.tasks import attention_classifier, attention_clustering, grey_values, predictor
@@ -88,7 +89,9 @@ class Chain:
 
     def run(self) -> dict[str, PhaseResult | None]:
         """Phase by phase; the results are also put into the run's directory."""
-        self.predictor(None)  # a network that cannot work is better refused now than after phase 1
+        if self.has_phase_1:  # networks that cannot work are better refused now than after phase 1
+            self.attention_classifier()
+        self.predictor(None)
         if self.first:
             describe_run(self.config, self.run_directory)
         attention = clustering = None
@@ -225,16 +228,19 @@ class Chain:
         torch.manual_seed(derive(self.seed, "weights", key))
         kwargs: Any = OmegaConf.to_container(model.kwargs, resolve=True)
         size = self.recipe.input_size(self.data.data.image_size)
-        network = build_network(
-            model.backbone,
-            num_classes=len(self.data.data.classes),
-            small_input=model.small_input,
-            attention_at=list(model.attention.at),
-            kwargs=kwargs,
-            image_size=size,
-        )
-        for training_size in {size, *self.recipe.training_sizes(self.data.data.image_size)}:
-            check_network(network, training_size)
+        try:
+            network = build_network(
+                model.backbone,
+                num_classes=len(self.data.data.classes),
+                small_input=model.small_input,
+                attention_at=list(model.attention.at),
+                kwargs=kwargs,
+                image_size=size,
+            )
+            for training_size in {size, *self.recipe.training_sizes(self.data.data.image_size)}:
+                check_network(network, training_size, small_input=model.small_input)
+        except UserError as error:  # which names the keys of `model`
+            raise UserError(re.sub(r"\bmodel\.(?=[a-z])", f"{key}.", str(error))) from error
         return network
 
     def _train(self, task: Classifier, directory: Path, name: str, source: AttentionSource | None) -> dict[str, Any]:
@@ -253,8 +259,9 @@ class Chain:
             trainer = make_trainer(self.alone, task.recipe, directory, None)
             if isinstance(task, Predictor) and self.scheme.reestimate_bn:
                 record["batch_norm"] = reestimate_batch_norm(task, self.data, trainer)
-            with atomic_file(directory / WEIGHTS) as temporary:
-                save_file({key: value.contiguous() for key, value in task.state_dict().items()}, temporary)
+            write_bytes(
+                directory / WEIGHTS, save({key: value.contiguous() for key, value in task.state_dict().items()})
+            )
             logits = predict(task, self.data.data, trainer)
             path = directory / "predictions" / f"{self.data.data.name}.parquet"
             write_predictions(path, self.data.data, logits, self.recipe.tta)

@@ -18,7 +18,10 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
+from fer_perturb.files import told_when_full
+from fer_perturb.tasks.checkpoints import BEST, LAST, resume_from
 from fer_perturb.tasks.classifier import MONITOR, Classifier
+from fer_perturb.tasks.finite_steps import LOOK_EVERY, FiniteSteps
 from fer_perturb.tasks.phase_cache import CHECKPOINTS
 from fer_perturb.tasks.recipe import Recipe
 
@@ -85,7 +88,7 @@ def make_trainer(
     bar: list[pl.Callback] = [Bar(refresh_rate=10)] if config.enable_progress_bar else []
     try:
         trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
-    except (TypeError, ValueError, MisconfigurationException) as error:
+    except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:  # of Slurm's variables, too
         raise UserError(f"trainer: Lightning cannot run this: {error}") from error
     strategy = trainer.strategy
     # what forks or spawns gives the weights back, and not what the callbacks counted
@@ -120,7 +123,7 @@ def _trainer(
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         use_distributed_sampler=False,  # the order of images is our own
-        log_every_n_steps=10,
+        log_every_n_steps=LOOK_EVERY,
     )
 
 
@@ -135,21 +138,25 @@ def fit(
 ) -> dict[str, Any]:
     """Trains `task`, leaves it with the weights of its best epoch on val, and returns what that took.
 
-    Checkpoints of the best and of the last epoch lie in `directory`/checkpoints; training goes on from the last. Of
-    several processes the first writes them, and all read them.
+    Checkpoints of the best and of the last epoch lie in `directory`/checkpoints; training goes on from the last, or
+    from the best where that is damaged. Of several processes the first writes them, and all read them.
+
+    Raises UserError where a step is not finite (see Classifier), or where a checkpoint cannot be written.
     """
     checkpoints = directory / CHECKPOINTS
     every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    best = Checkpoint(checkpoints, filename="best", monitor=MONITOR, mode="max", **every_epoch)
-    last = Checkpoint(checkpoints, filename="last", **every_epoch)  # after best, so that it knows best's score
+    # the last one after the best, so that it knows the best's score
+    best = Checkpoint(checkpoints, filename=Path(BEST).stem, monitor=MONITOR, mode="max", **every_epoch)
+    last = Checkpoint(checkpoints, filename=Path(LAST).stem, **every_epoch)
     stopwatch = Stopwatch()
-    trainer = make_trainer(config, task.recipe, directory, logger, [*callbacks, stopwatch, best, last])
-    resumed = checkpoints / "last.ckpt"
-    trainer.fit(task, data, ckpt_path=resumed if resumed.is_file() else None, weights_only=True)
-    kept = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    trainer = make_trainer(
+        config, task.recipe, directory, logger, [*callbacks, FiniteSteps(data), stopwatch, best, last]
+    )
+    resumed = resume_from(checkpoints, task, first=trainer.is_global_zero)
+    with told_when_full(checkpoints):
+        trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
+    kept = torch.load(checkpoints / BEST, map_location="cpu", weights_only=True)
     task.load_state_dict(kept["state_dict"])
-    if not all(bool(torch.isfinite(weights).all()) for weights in task.parameters()):
-        raise UserError("Training diverged: weights are not finite. Set a lower recipe.optimizer.lr.")
     trainer.strategy.barrier()  # the first process goes on, and will remove the checkpoints
     return {
         "seconds": stopwatch.seconds,

@@ -24,17 +24,23 @@ def phase_logger(config: DictConfig, phase: str, run: Path) -> Iterator[Logger]:
     import wandb  # slow to import
 
     resolved: Any = OmegaConf.to_container(config, resolve=True)
-    wandb_run = wandb.init(
-        project=config.logger.project,
-        mode=config.logger.mode,
-        dir=directory,
-        group=f"{config.dataset.name}/{config.model.backbone}/{config.scheme.name}/{run.name}",
-        job_type=phase,
-        name=f"{config.scheme.name} {phase} seed{config.seed}",
-        config=resolved,
-        # a run of its own even if the one before it was not closed
-        settings=wandb.Settings(reinit="create_new", silent=True),
-    )
+    try:
+        wandb_run = wandb.init(
+            project=config.logger.project,
+            mode=config.logger.mode,
+            dir=directory,
+            group=f"{config.dataset.name}/{config.model.backbone}/{config.scheme.name}/{run.name}",
+            job_type=phase,
+            name=f"{config.scheme.name} {phase} seed{config.seed}",
+            config=resolved,
+            # a run of its own even if the one before it was not closed
+            settings=wandb.Settings(reinit="create_new", silent=True),
+        )
+    except wandb.errors.Error as error:
+        raise UserError(
+            f"logger.mode={config.logger.mode}: wandb cannot start ({error}). Log in with `wandb login`, or take "
+            "logger.mode=offline or logger=csv."
+        ) from error
     failed = True
     try:
         yield WandbLogger(experiment=wandb_run)

@@ -2,7 +2,8 @@
 
 A phase's results lie in <outputs>/.cache/<phase>/<key>/. The key covers all that decides them, so a sweep over
 the number of clusters trains phase 1 once. While a phase runs its files lie in <key>.partial/, which the same
-command finds and goes on with; the rename at the end makes it whole.
+command finds and goes on with; the rename at the end makes it whole. Its record holds the size and the sha256 of each
+of its files, by which a phase that was damaged since is recognised; it is set aside and made again.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import gc
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,11 +21,13 @@ from typing import Any
 import rich
 from filelock import FileLock
 
-from fer_perturb.files import PARTIAL, link, write_json
-from fer_perturb.tasks.processes import announce, next_attempt, wait_for
+from fer_perturb.errors import warn
+from fer_perturb.files import PARTIAL, link, set_aside, sha256, write_json
+from fer_perturb.tasks.processes import PAUSE, announce, next_attempt, wait_for
 
 RECORD = "phase.json"
 AT_WORK = "at_work.json"
+FILES = "files"  # of a record: what it knows of the phase's files
 CHECKPOINTS = "checkpoints"  # the folder in which an unfinished phase keeps what it resumes from
 
 
@@ -68,20 +72,25 @@ def run_phase(
     partial, failed, done = directory.with_name(key + PARTIAL), directory.with_name(key + ".failed"), directory / RECORD
     attempt = next_attempt(directory, first)
     if not first:
+        while done.is_file() and damage_of(directory):  # until the first process has set it aside
+            time.sleep(PAUSE)
         if not wait_for(done, failed, attempt, begun=partial / AT_WORK if together else None):
             work(partial)
             wait_for(done, failed, attempt)
-        return PhaseResult(key, directory, True, json.loads(done.read_text()))
+        return PhaseResult(key, directory, True, read_record(directory))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
         if attempt == 1:  # notes of an earlier start
             failed.unlink(missing_ok=True)
             (partial / AT_WORK).unlink(missing_ok=True)
+        if directory.exists() and (damage := damage_of(directory)):
+            aside = set_aside(directory)
+            warn(f"{directory}: {damage}. The phase is made again; this is kept as {aside.name}.")
         cached = done.is_file()
         rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
         if not cached:
             partial.mkdir(exist_ok=True)
-            if not (partial / RECORD).is_file():  # else it was stopped just before the rename
+            if not (partial / RECORD).is_file() or damage_of(partial):  # else it was stopped just before the rename
                 announce(partial / AT_WORK, attempt)
                 try:
                     record = work(partial)
@@ -90,11 +99,47 @@ def run_phase(
                     raise
                 release_memory()
                 write_json(partial / "content.json", content)
-                write_json(partial / RECORD, record)
+                write_json(partial / RECORD, {**record, FILES: known_files(partial)})
             shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
             (partial / AT_WORK).unlink(missing_ok=True)
             partial.rename(directory)
-    return PhaseResult(key, directory, cached, json.loads((directory / RECORD).read_text()))
+    return PhaseResult(key, directory, cached, read_record(directory))
+
+
+def read_record(directory: Path) -> dict[str, Any]:
+    """What a finished phase recorded, without what it knows of its files."""
+    record: dict[str, Any] = json.loads((directory / RECORD).read_text())
+    return {key: value for key, value in record.items() if key != FILES}
+
+
+def known_files(directory: Path) -> dict[str, dict[str, Any]]:
+    """Path -> size in bytes and sha256, of all files of a phase that has finished its work."""
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory)
+        if path.is_file() and name.parts[0] not in (CHECKPOINTS, AT_WORK, RECORD) and not name.name.endswith(PARTIAL):
+            found[name.as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    return found
+
+
+def damage_of(directory: Path) -> str:
+    """What is wrong with a finished phase, or with a run's copy of it; an empty string if nothing is.
+
+    Every byte is read, which takes some 50 ms for 80 MB. Phases that older code finished do not know their files.
+    """
+    try:
+        files = json.loads((directory / RECORD).read_text()).get(FILES, {})
+        for name, known in files.items():
+            path = directory / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != known["bytes"]:
+                return f"{name} has {path.stat().st_size:,} bytes and had {known['bytes']:,}"
+            if sha256(path) != known["sha256"]:
+                return f"{name} is damaged (its sha256 is not the recorded one)"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{RECORD} cannot be read ({error})"
+    return ""
 
 
 def release_memory() -> None:

@@ -2,12 +2,11 @@
 
 from functools import cache
 
-import rich
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, warn
 
 AUTO = "auto"
 
@@ -56,7 +55,7 @@ def computes_in_bf16(device: str) -> bool:
 
 @cache
 def _warn_of_emulation(precision: str, device: str) -> None:
-    rich.print(
-        f"[yellow]recipe.precision={precision}: this {device.upper()} only emulates bfloat16, which is several times "
-        "slower than recipe.precision=32-true.[/yellow]"
+    warn(
+        f"recipe.precision={precision}: this {device.upper()} only emulates bfloat16, which is several times slower "
+        "than recipe.precision=32-true."
     )

@@ -24,6 +24,8 @@ def predict(task: Classifier, data: PackedData, trainer: pl.Trainer) -> dict[str
     """Logits of val and test: split -> float32 (T, V, N, classes), T test-time crops, V views."""
     logits = {}
     for split in ("val", "test"):
+        if not len(data.splits[split]):
+            continue  # a dataset to test on
         batches: Any = trainer.predict(task, in_order(data.splits[split]), weights_only=True)
         logits[split] = torch.cat(batches, dim=2)
     return logits
@@ -44,7 +46,7 @@ def write_predictions(path: Path, data: PackedData, logits: Mapping[str, Tensor]
                     tables.append(_table(data, split, "views", name, view, one))
                 tables.append(_table(data, split, "views", name, COMBINED, per_view.mean(dim=0)))
     with atomic_file(path) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary, compression="zstd")
+        pq.write_table(pa.concat_tables(tables), temporary, compression="zstd", write_page_checksum=True)
 
 
 def _table(data: PackedData, split: str, inference: str, tta: str, view: int, logits: Tensor) -> pa.Table:

@@ -10,7 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fer_perturb.files import write_json, write_text
+from fer_perturb.errors import UserError
+from fer_perturb.files import sha256, write_json, write_text
+
+SUMMARY = "summary.json"
 
 # where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
 NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
@@ -43,6 +46,42 @@ def describe_run(config: DictConfig, run: Path) -> None:
     write_text(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     versions = {name: version(name) for name in PACKAGES if any(distributions(name=name))}
     write_json(run / "versions.json", {"python": platform.python_version(), **versions})
+
+
+def write_summary(run: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """Writes summary.json, with what tells whether it and the files that it stands for are whole; what it wrote."""
+    files = [run / "config.yaml", *sorted((run / "predictions").glob("*.parquet"))]
+    summary = {**summary, "files": {file.relative_to(run).as_posix(): sha256(file) for file in files}}
+    summary["checksum"] = _checksum(summary)
+    write_json(run / SUMMARY, summary)
+    return summary
+
+
+def read_summary(run: Path, key: str) -> dict[str, Any]:
+    """The summary of a finished run.
+
+    Raises UserError, naming the config key `key`, where `run` holds none, or one that is damaged or whose files are.
+    """
+    expected = "expected the directory of a finished run, such as outputs/<dataset>/<model>/<scheme>/seed0-<hash>."
+    if not (run / SUMMARY).is_file():
+        raise UserError(f"{key}={run} holds no {SUMMARY}: {expected}")
+    mend = "The command that trained it mends it."
+    try:
+        summary: dict[str, Any] = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
+        if not isinstance(summary["phases"], dict) or summary.get("checksum", _checksum(summary)) != _checksum(summary):
+            raise ValueError("its checksum differs")
+        files: dict[str, str] = summary.get("files", {})  # older ones do not say
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{key}={run}: {SUMMARY} is damaged ({error}). {mend}") from error
+    for name, known in files.items():
+        if not (run / name).is_file() or sha256(run / name) != known:
+            raise UserError(f"{key}={run}: {name} is missing or damaged. {mend}")
+    return summary
+
+
+def _checksum(summary: dict[str, Any]) -> str:
+    rest = {key: value for key, value in summary.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def commit() -> str | None:

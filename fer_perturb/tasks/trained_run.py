@@ -3,17 +3,20 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
+from yaml import YAMLError
 
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import WEIGHTS, Chain
-from fer_perturb.tasks.phase_cache import PhaseResult
+from fer_perturb.tasks.phase_cache import PhaseResult, damage_of
 from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.tasks.run_directory import read_summary
 
 NEUTRAL = {"scheme.attention_epochs": None, "recipe.mixup": 0.0}  # how runs were trained before these keys were there
 MISSING = object()
@@ -27,6 +30,7 @@ class TrainedRun:
     chain: Chain
     predictor: Predictor
     source: AttentionSource | None
+    summary: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -39,14 +43,19 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
 
     Raises UserError, naming the config key `key`, for a directory that holds no trained predictor.
     """
-    for file in ("config.yaml", "summary.json", f"predictor/{WEIGHTS}", "predictor/content.json"):
-        if not (directory / file).is_file():
-            raise UserError(
-                f"{key}={directory} holds no {file}: expected the directory of a finished run, such as "
-                "outputs/<dataset>/<model>/<scheme>/seed0-<hash>."
-            )
-    config = OmegaConf.load(directory / "config.yaml")
-    assert isinstance(config, DictConfig)
+    summary = read_summary(directory, key)
+    for phase in ("attention", "clustering", "predictor"):
+        there = directory / phase
+        if (phase == "predictor" or there.is_dir()) and (damage := damage_of(there)):
+            raise UserError(f"{key}={directory}: {phase}/{damage}. The command that trained it mends it.")
+    try:
+        config = OmegaConf.load(directory / "config.yaml")
+        trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]
+        if not isinstance(config, DictConfig):
+            raise TypeError("no mapping")
+    except (OSError, ValueError, KeyError, TypeError, YAMLError) as error:
+        told = str(error).splitlines()[0]
+        raise UserError(f"{key}={directory} cannot be read ({told}). The command that trained it mends it.") from error
     config.trainer, config.paths, config.test_on = settings.trainer, settings.paths, []
     for name, neutral in NEUTRAL.items():  # keys that the run is older than
         if OmegaConf.select(config, name, default=MISSING) is MISSING:
@@ -55,12 +64,11 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
     try:
         chain = Chain(config, data, lambda phase: None)
     except UserError as error:
-        made_by = json.loads((directory / "summary.json").read_text()).get("commit") or "unknown"
+        made_by = summary.get("commit") or "unknown"
         raise UserError(
             f"{key}={directory} was trained with settings that this version does not know (commit {made_by[:7]}): "
             f"{error} Test it with that commit, or train it again."
         ) from error
-    trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]
     if trained_on != chain.identity_of(data):
         raise UserError(
             f"{key}={directory} was trained on other data than those that lie at {data.root} now; expected the same, "
@@ -74,7 +82,7 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
     source = chain.attention_source(finished("attention"), finished("clustering"))
     predictor = chain.predictor(source)
     predictor.load_state_dict(load_file(directory / "predictor" / WEIGHTS))
-    return TrainedRun(directory, chain, predictor, source)
+    return TrainedRun(directory, chain, predictor, source, summary)
 
 
 def with_views_of(run: TrainedRun, other: TrainedRun) -> Predictor:

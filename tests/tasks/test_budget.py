@@ -89,8 +89,8 @@ def test_phase_1_may_have_epochs_of_its_own(data_directory, baseline):
     ("given", "says"),
     [
         (["budget=hours"], "budget=hours: expected epochs, passes or flops"),
-        (["budget_of=nowhere"], "budget_of=nowhere is no finished run"),
-        (["budget=flops", "budget_of=nowhere"], "budget_of=nowhere is no finished run"),
+        (["budget_of=nowhere"], "budget_of=nowhere holds no summary"),
+        (["budget=flops", "budget_of=nowhere"], "budget_of=nowhere holds no summary"),
         (["budget=passes", "recipe.epochs=3"], "one epoch takes 384 passes, and the reference spends 288 in all"),
     ],
 )

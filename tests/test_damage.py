@@ -1,0 +1,250 @@
+"""Whatever is damaged: one sentence and a way on, or it is made again; never a traceback, never another number."""
+
+import os
+import pickle
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import pytorch_lightning as pl
+from commanding import Commands, Shown
+from composing import small, small_overrides
+
+from fer_perturb.data.packed import load_packed
+from fer_perturb.errors import UserError
+from fer_perturb.open_data import open_data
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.checkpoints import resume_from
+from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+
+CHAIN = ("scheme=perturb", "recipe.epochs=3", "recipe.scheduler.pct_start=0.5")
+
+
+class StopError(Exception):
+    """Ends a training as a kill would."""
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3] = bytes(255 - value for value in content[middle : middle + 3])
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def execute(path: Path) -> None:
+    """A pickle that would make a file beside it."""
+
+    class Command:
+        def __reduce__(self) -> object:
+            return os.system, (f"touch {path.parent / 'executed'}",)
+
+    path.write_bytes(pickle.dumps(Command()))
+
+
+def logits(outputs: Path) -> list[list[float]]:
+    (path,) = outputs.glob("synthetic/*/*/*/predictions/synthetic.parquet")
+    table = pq.read_table(path)
+    return [table[name].to_pylist() for name in table.column_names if name.startswith("logit_")]
+
+
+@pytest.fixture(scope="module")
+def finished(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs of a whole run of CHAIN; not to be changed."""
+    outputs = tmp_path_factory.mktemp("finished")
+    config = small(data_directory, outputs, *CHAIN)
+    from fer_perturb.train import train
+
+    train(config)
+    return outputs
+
+
+@pytest.fixture
+def run(commands: Commands, data_directory: Path, tmp_path: Path) -> Callable[..., Shown]:
+    """Runs CHAIN into tmp_path/outputs."""
+    return lambda *words: commands("train", *small_overrides(data_directory, tmp_path / "outputs"), *CHAIN, *words)
+
+
+@pytest.fixture(scope="module")
+def interrupted(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs of a run of CHAIN that was stopped in the last epoch of phase 3; its best epoch is the first."""
+    outputs = tmp_path_factory.mktemp("interrupted")
+
+    def stop(callback: pl.Callback, trainer: pl.Trainer, *_: object) -> None:
+        if trainer.current_epoch == 2:
+            raise StopError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClusterMaskCallback, "on_train_batch_end", stop)
+        config = small(data_directory, outputs, *CHAIN)
+        with pytest.raises(StopError):
+            Chain(config, open_data(config), lambda phase: None).run()
+    return outputs
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty, execute])
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        (("last",), "last.ckpt is damaged"),
+        (("best",), "best.ckpt is damaged"),
+        (("last", "best"), "starts again"),
+    ],
+    ids=str,
+)
+def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, told, damage):
+    shutil.copytree(interrupted, tmp_path / "outputs")
+    (folder,) = (tmp_path / "outputs" / ".cache" / "predictor").glob("*.partial/checkpoints")
+    for name in damaged:
+        damage(folder / f"{name}.ckpt")
+    shown = run()
+    assert shown.status == 0, shown.err
+    words = " ".join(shown.out.split())
+    assert told in words
+    assert ("resumes from best.ckpt" in words) == (damaged == ("last",))
+    assert not list(tmp_path.rglob("executed"))
+    assert logits(tmp_path / "outputs") == logits(finished)
+
+
+def test_what_is_damaged_is_kept_under_another_name(data_directory, tmp_path):
+    config = small(data_directory, tmp_path, "scheme=baseline")
+    task = Chain(config, open_data(config), lambda phase: None).predictor(None)
+    for _ in range(2):
+        (tmp_path / "best.ckpt").write_bytes(b"PK\3\4")
+        assert resume_from(tmp_path, task) is None
+    assert sorted(path.name for path in tmp_path.glob("best*")) == ["best.ckpt.damaged", "best.ckpt.damaged2"]
+    assert resume_from(tmp_path, task) is None
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty, Path.unlink])
+@pytest.mark.parametrize(
+    ("phase", "file"),
+    [
+        ("attention", "weights.safetensors"),
+        ("clustering", "clusters.safetensors"),
+        ("predictor", "predictions/synthetic.parquet"),
+        ("predictor", "phase.json"),
+    ],
+)
+def test_a_damaged_phase_is_made_again(finished, run, tmp_path, phase, file, damage):
+    shutil.copytree(finished, tmp_path / "outputs")
+    shutil.rmtree(tmp_path / "outputs" / "synthetic")  # as for another job of a sweep
+    (folder,) = (path for path in (tmp_path / "outputs" / ".cache" / phase).iterdir() if path.is_dir())
+    damage(folder / file)
+    shown = run()
+    assert shown.status == 0, shown.err
+    words = " ".join(shown.out.split())
+    assert "The phase is made again" in words
+    assert logits(tmp_path / "outputs") == logits(finished)
+    assert "found again" in run().out or "Finished before" in run().out
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty, Path.unlink])
+@pytest.mark.parametrize("file", ["summary.json", "config.yaml", "predictions/synthetic.parquet"])
+def test_a_damaged_run_is_mended_by_its_command(finished, run, tmp_path, file, damage):
+    shutil.copytree(finished, tmp_path / "outputs")
+    (directory,) = (tmp_path / "outputs").glob("synthetic/*/*/*")
+    whole = {path: path.read_bytes() for path in directory.glob("*.json")}
+    damage(directory / file)
+    shown = run()
+    assert shown.status == 0, shown.err
+    assert logits(tmp_path / "outputs") == logits(finished)
+    assert (directory / "summary.json").read_bytes() != b""
+    assert directory / "summary.json" in whole
+    assert "Finished before" in run().out
+
+
+DAMAGED = (
+    ("summary.json", cut),
+    ("summary.json", flip),
+    ("summary.json", Path.unlink),
+    ("config.yaml", flip),
+    ("predictor/weights.safetensors", flip),
+    ("predictor/phase.json", cut),
+    ("predictor/content.json", Path.unlink),
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "file", "damage"),
+    [
+        (key, file, damage)
+        for key in ("run", "views_from", "budget_of")
+        for file, damage in DAMAGED
+        if key != "budget_of" or "/" not in file  # a budget is what the summary says
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_damaged_run_that_is_named(finished, commands, data_directory, tmp_path, key, file, damage):
+    shutil.copytree(finished, tmp_path / "outputs")
+    (directory,) = (tmp_path / "outputs").glob("synthetic/*/*/*")
+    (whole,) = finished.glob("synthetic/*/*/*")
+    damage(directory / file)
+    places = [f"paths.data={data_directory}", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false"]
+    if key == "budget_of":
+        shown = commands("train", *small_overrides(data_directory, tmp_path), f"{key}={directory}")
+    elif key == "run":
+        shown = commands("evaluate", *places, f"run={directory}")
+    else:
+        shown = commands("evaluate", *places, f"run={whole}", f"views_from={directory}")
+    assert shown.sentence.startswith(f"{key}={directory}")
+
+
+@pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
+@pytest.mark.parametrize("file", ["images.npy", "labels.npy", "names.txt"])
+def test_damaged_data_are_refused_with_the_command_that_mends_them(data_directory, commands, tmp_path, file, damage):
+    root = tmp_path / "data" / "mine"
+    shutil.copytree(data_directory / "synthetic", root)
+    damage(root / "train" / file)
+    with pytest.raises(UserError, match=rf"is not whole: .*{file}.*fer_perturb\.prepare dataset=folder"):
+        load_packed(root)
+
+
+def test_drawn_faces_that_are_damaged_are_drawn_again(data_directory, tmp_path):
+    shutil.copytree(data_directory / "synthetic", tmp_path / "data" / "synthetic")
+    flip(tmp_path / "data" / "synthetic" / "train" / "images.npy")
+    config = small(tmp_path / "data", tmp_path)
+    drawn, whole = open_data(config), load_packed(data_directory / "synthetic")
+    assert np.array_equal(drawn.splits["train"].images, whole.splits["train"].images)
+
+
+def limited(bytes_: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+
+
+def test_a_full_disk(data_directory, finished, tmp_path):
+    """No file may be larger than 100 KB, in a process of its own."""
+    words = [*small_overrides(data_directory, tmp_path / "outputs"), *CHAIN]
+    ask = [sys.executable, "-m", "fer_perturb.train", *words]
+    ran = subprocess.run(ask, preexec_fn=limited(100_000), capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 2, ran.stderr
+    assert "Traceback" not in ran.stderr
+    (told,) = [line for line in ran.stderr.splitlines() if line.startswith("Error: ")]
+    assert "checkpoints cannot be written: File too large" in told
+    assert "bytes are free there" in told
+    again = subprocess.run(ask, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert logits(tmp_path / "outputs") == logits(finished)
+
+
+def test_a_learning_rate_that_diverges_names_its_first_step(run, tmp_path):
+    words = ("scheme=baseline", "recipe.optimizer.lr=1e20", "recipe.scheduler.pct_start=0.5")
+    told = run(*words).sentence
+    assert "Training diverged: step 1 of epoch 0" in told
+    assert "Learning rate" in told
+    assert "images face" in told
+    assert "recipe.optimizer.lr" in told
+    assert not list(tmp_path.rglob("*.ckpt"))
