@@ -32,7 +32,7 @@ def prepared(config: DictConfig) -> PackedData:
 
         drawing = config.dataset.drawing
         counts = {"n_train": drawing.train, "n_val": drawing.val, "n_test": drawing.test}
-        return prepare_synthetic(root, seed=drawing.seed, cue=drawing.cue, **counts)
+        return prepare_synthetic(root, seed=drawing.seed, cue=drawing.cue, strength=drawing.strength, **counts)
     data = load_packed(root)
     made = data.manifest["source"]
     if config.dataset.kind == "maskfer" and "of" in made:  # not as its author released it

@@ -72,14 +72,17 @@ MOVES = tuple(sorted({move for effects in UNIT_EFFECTS.values() for move in effe
 
 # What keeps the emotions from being trivially told apart: an expression's strength runs from the least to the
 # most, a single unit departs from it, and in a share of the faces a unit of no meaning is weakly active.
-LEAST_STRENGTH, MOST_STRENGTH = 0.3, 1.25
+STRENGTH = 0.3, 1.25
 UNIT_SPREAD = 0.2
 STRAY_SHARE = 0.35
 MOST_STRAY = 0.55
 
 
-def unit_intensities(drawn: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N, len(UNITS)) intensities, 0 to about 1.3, of the faces that show the emotions `drawn` (N,)."""
+def unit_intensities(
+    drawn: NDArray[np.uint8], rng: np.random.Generator, strength: tuple[float, float] = STRENGTH
+) -> NDArray[np.float64]:
+    """(N, len(UNITS)) intensities of faces that show the emotions `drawn` (N,); `strength`: the least and most."""
+    least, most = strength
     n = len(drawn)
     chance = np.zeros((len(EMOTIONS), len(UNITS)))
     for row, emotion in enumerate(EMOTIONS):
@@ -88,9 +91,9 @@ def unit_intensities(drawn: NDArray[np.uint8], rng: np.random.Generator) -> NDAr
         for unit, share in COMPANION_UNITS[emotion].items():
             chance[row, UNITS.index(unit)] = share
     active = rng.random((n, len(UNITS))) < chance[drawn]
-    strength = LEAST_STRENGTH + (MOST_STRENGTH - LEAST_STRENGTH) * rng.beta(2.4, 1.7, n)
+    of_face = least + (most - least) * rng.beta(2.4, 1.7, n)
     intensities: NDArray[np.float64] = (
-        active * strength[:, None] * rng.normal(1.0, UNIT_SPREAD, (n, len(UNITS))).clip(0.4, 1.5)
+        active * of_face[:, None] * rng.normal(1.0, UNIT_SPREAD, (n, len(UNITS))).clip(0.4, 1.5)
     )
     stray = np.where(rng.random(n) < STRAY_SHARE, rng.uniform(0.1, MOST_STRAY, n), 0.0)
     intensities[np.arange(n), rng.integers(0, len(UNITS), n)] += stray

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from fer_perturb import files
 from fer_perturb.data import drawn_masks
+from fer_perturb.data.action_units import STRENGTH
 from fer_perturb.data.audit import audit, audit_table
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
 from fer_perturb.data.fer2013 import read_fer2013
@@ -108,12 +109,22 @@ def prepare_released_maskfer(source: Path, root: Path) -> PackedData:
     return _pack(root, root.name, EMOTIONS, splits, settings, {})
 
 
-def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test: int, cue: float = 0.0) -> PackedData:
+def prepare_synthetic(
+    root: Path,
+    *,
+    seed: int,
+    n_train: int,
+    n_val: int,
+    n_test: int,
+    cue: float = 0.0,
+    strength: Sequence[float] = STRENGTH,
+) -> PackedData:
     """Drawn faces (see synthetic.py) into `root`; the same arguments find them there again.
 
     Beside images and labels each split has `landmarks` (N, 68, 2) float32, `drawn` (the emotion that was drawn,
     before label noise) and `regions` (see `drawn_regions`). Images are named face<number>. A share `cue` of the
-    training images carries a bar code of its label (see planted_cue.py), and none of val and test does.
+    training images carries a bar code of its label (see planted_cue.py), and none of val and test does. Expressions
+    are drawn with a `strength` from the least to the most. Raises UserError.
     """
     from fer_perturb.data.planted_cue import VERSION as CUE_VERSION  # the other datasets do not need them
     from fer_perturb.data.planted_cue import plant_cue
@@ -124,14 +135,20 @@ def prepare_synthetic(root: Path, *, seed: int, n_train: int, n_val: int, n_test
         raise UserError(f"dataset.drawing has {counts}. Expected at least one image in each split.")
     if not 0 <= cue <= 1:
         raise UserError(f"dataset.drawing.cue={cue}: expected a share from 0 to 1.")
+    if len(strength) != 2 or not 0 <= strength[0] <= strength[1] <= STRENGTH[1]:
+        raise UserError(
+            f"dataset.drawing.strength={list(strength)}: expected two ascending numbers from 0 to {STRENGTH[1]}, the "
+            f"least and the most of an expression, such as {list(STRENGTH)}."
+        )
     drawn_by = [VERSION, CUE_VERSION] if cue else VERSION
-    settings = {"form": "drawn", "prepared_by": drawn_by, "seed": seed, "counts": counts, "cue": cue}
+    settings: dict[str, Any] = {"form": "drawn", "prepared_by": drawn_by, "seed": seed, "counts": counts}
+    settings |= {"cue": cue, "strength": list(strength)}
     with _alone(root):  # two jobs of a sweep may both come first
         standing = _standing(root, settings)
         if standing is not None:
             return standing
         rich.print(f"Drawing {sum(counts.values()):,} faces.")
-        faces = draw_faces(sum(counts.values()), seed)
+        faces = draw_faces(sum(counts.values()), seed, strength=(strength[0], strength[1]))
         splits, start = {}, 0
         for split, count in counts.items():
             rows = slice(start, start + count)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_perturb.data.action_units import moves, unit_intensities
+from fer_perturb.data.action_units import STRENGTH, moves, unit_intensities
 from fer_perturb.data.drawn_geometry import landmarks, sample_faces
 from fer_perturb.data.drawn_render import REGIONS, render
 from fer_perturb.data.drawn_scene import NOISE, sample_scenes
@@ -46,22 +46,32 @@ class DrawnFaces:
         return len(self.labels)
 
 
-def draw_faces(n: int, seed: int, *, size: int = 48, label_noise: float = 0.04, chunk: int = CHUNK) -> DrawnFaces:
+def draw_faces(
+    n: int,
+    seed: int,
+    *,
+    size: int = 48,
+    label_noise: float = 0.04,
+    strength: tuple[float, float] = STRENGTH,
+    chunk: int = CHUNK,
+) -> DrawnFaces:
     """Draws `n` faces of `size` x `size` pixels; the same seed gives the same bytes, whatever `chunk`.
 
     ValueError where an argument is out of range.
 
     Classes stand in the shares of CLASS_COUNTS, rounded to whole faces, in random order. A share `label_noise`
-    of the labels, rounded to whole faces, is replaced by another class, drawn evenly from the other six.
+    of the labels, rounded to whole faces, is replaced by another class, drawn evenly from the other six. `strength`:
+    the least and the most of an expression (1 = as FACS has it, 0 = neutral); the weaker, the harder to tell apart.
     """
-    if n < 1 or size < 24 or not 0.0 <= label_noise < 1.0:
+    if n < 1 or size < 24 or not 0.0 <= label_noise < 1.0 or not 0.0 <= strength[0] <= strength[1] <= STRENGTH[1]:
         raise ValueError(
-            f"draw_faces: n={n} (at least 1), size={size} (at least 24), label_noise={label_noise} ([0, 1))"
+            f"draw_faces: n={n} (at least 1), size={size} (at least 24), label_noise={label_noise} ([0, 1)), "
+            f"strength={strength} (two ascending numbers from 0 to {STRENGTH[1]})"
         )
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(np.repeat(np.arange(len(EMOTIONS), dtype=np.uint8), class_counts(n)))
     labels = with_label_noise(drawn, label_noise, rng)
-    faces = sample_faces(n, moves(unit_intensities(drawn, rng)), rng)
+    faces = sample_faces(n, moves(unit_intensities(drawn, rng, strength)), rng)
     scenes = sample_scenes(n, size, rng)
     noise = rng.standard_normal(NOISE, dtype=np.float32)
 

@@ -38,6 +38,21 @@ def test_drawn_faces_are_found_again_or_drawn_anew(tmp_path: Path) -> None:
     assert len(load_packed(root).splits["train"]) == 11
 
 
+def test_expressions_of_another_strength_are_other_faces(tmp_path: Path) -> None:
+    counts = {"seed": 0, "n_train": 20, "n_val": 5, "n_test": 5}
+    usual = prepare_synthetic(tmp_path / "a", **counts).manifest
+    clear = prepare_synthetic(tmp_path / "a", **counts, strength=[1.0, 1.25]).manifest
+    assert usual["arrays"] != clear["arrays"]
+    assert clear["source"]["strength"] == [1.0, 1.25]
+    assert prepare_synthetic(tmp_path / "b", **counts, strength=[0.3, 1.25]).manifest["arrays"] == usual["arrays"]
+
+
+@pytest.mark.parametrize("strength", [[1.0], [1.0, 0.5], [-0.1, 1.0], [0.5, 1.3]])
+def test_a_strength_that_cannot_be_drawn(tmp_path: Path, strength: list[float]) -> None:
+    with pytest.raises(UserError, match=r"dataset\.drawing\.strength=.*two ascending numbers from 0 to 1\.25"):
+        prepare_synthetic(tmp_path / "a", seed=0, n_train=2, n_val=1, n_test=1, strength=strength)
+
+
 def test_a_split_without_drawn_faces(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"dataset\.drawing .*at least one image"):
         prepare_synthetic(tmp_path / "synthetic", seed=0, n_train=10, n_val=0, n_test=5)

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_perturb.data.action_units import COMPANION_UNITS, EMOTION_UNITS, MOVES, UNIT_EFFECTS, UNITS, moves
+from fer_perturb.data.action_units import (
+    COMPANION_UNITS,
+    EMOTION_UNITS,
+    MOVES,
+    UNIT_EFFECTS,
+    UNITS,
+    moves,
+    unit_intensities,
+)
 from fer_perturb.data.drawn_geometry import landmarks, sample_faces
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.synthetic import CLASS_COUNTS, REGIONS, DrawnFaces, class_counts, draw_faces
@@ -205,6 +213,14 @@ def test_a_unit_alone_does_what_its_row_says(unit: int) -> None:
     assert {name: float(value[0]) for name, value in total.items() if value[0]} == UNIT_EFFECTS[unit]
 
 
+@pytest.mark.parametrize("strength", [(0.3, 0.4), (1.0, 1.25)])
+def test_strength_is_that_of_an_emotions_units(strength: tuple[float, float]) -> None:
+    emotion = EMOTIONS.index("happy")
+    found = unit_intensities(np.full(4000, emotion, np.uint8), np.random.default_rng(0), strength)
+    of_unit = found[:, UNITS.index(12)]
+    assert strength[0] < np.median(of_unit) < strength[1]
+
+
 @pytest.mark.parametrize("move", MOVES)
 def test_the_geometry_reads_every_move(move: str) -> None:
     """No effect in the table is a misspelt name that nothing follows."""
@@ -230,8 +246,8 @@ def test_another_size_is_the_same_face_with_more_pixels() -> None:
     assert 0.85 < areas.mean() < 1.15
 
 
-@pytest.mark.parametrize("wrong", [{"n": 0}, {"size": 10}, {"label_noise": 1.5}])
-def test_what_cannot_be_drawn_is_refused(wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"size": 10}, {"label_noise": 1.5}, {"strength": (1, 0)}])
+def test_what_cannot_be_drawn_is_refused(wrong: dict[str, object]) -> None:
     arguments = {"n": 10, "seed": 0, **wrong}
     with pytest.raises(ValueError, match=next(iter(wrong))):
         draw_faces(**arguments)
