@@ -4,8 +4,6 @@ import os
 import pickle
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 import pytorch_lightning as pl
 from commanding import Commands, Shown
 from composing import small, small_overrides
+from forking import forked
 
 from fer_perturb.data.packed import load_packed
 from fer_perturb.errors import UserError
@@ -221,22 +220,21 @@ def test_drawn_faces_that_are_damaged_are_drawn_again(data_directory, tmp_path):
     assert np.array_equal(drawn.splits["train"].images, whole.splits["train"].images)
 
 
-def limited(bytes_: int) -> Callable[[], None]:
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+def at_most_100_kb() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 def test_a_full_disk(data_directory, finished, tmp_path):
     """No file may be larger than 100 KB, in a process of its own."""
     words = [*small_overrides(data_directory, tmp_path / "outputs"), *CHAIN]
-    ask = [sys.executable, "-m", "fer_perturb.train", *words]
-    ran = subprocess.run(ask, preexec_fn=limited(100_000), capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 2, ran.stderr
-    assert "Traceback" not in ran.stderr
-    (told,) = [line for line in ran.stderr.splitlines() if line.startswith("Error: ")]
+    ran = forked("train", *words, folder=tmp_path / "limited", before=at_most_100_kb)
+    assert ran.status == 2, ran.err
+    assert "Traceback" not in ran.err
+    (told,) = [line for line in ran.err.splitlines() if line.startswith("Error: ")]
     assert "checkpoints cannot be written: File too large" in told
     assert "bytes are free there" in told
-    again = subprocess.run(ask, capture_output=True, text=True, timeout=300)
-    assert again.returncode == 0, again.stderr
+    again = forked("train", *words, folder=tmp_path / "unlimited")
+    assert again.status == 0, again.err
     assert logits(tmp_path / "outputs") == logits(finished)
 
 

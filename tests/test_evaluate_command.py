@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from composing import composed, small, small_overrides
-from test_train_command import command
 
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
@@ -138,11 +137,9 @@ def test_a_run_of_before_a_key_was_there(trained, evaluated):
     assert pq.read_table(evaluated(f"run={run}")).equals(before)
 
 
-def test_the_command_shows_the_scores(trained, data_directory, tmp_path):
+def test_the_command_shows_the_scores(commands, trained, data_directory):
     run = trained("scheme=perturb")
-    shown = command(
-        f"run={run}", f"paths.data={data_directory}", "trainer.accelerator=cpu", cwd=tmp_path, module="evaluate"
-    )
-    assert shown.returncode == 0, shown.stderr
+    shown = commands("evaluate", f"run={run}", f"paths.data={data_directory}", "trainer.accelerator=cpu")
+    assert shown.status == 0, shown.err
     for word in ("image alone", "views", "flip", "none", "accuracy", f"{run}/predictions/synthetic.parquet"):
-        assert word in shown.stdout
+        assert word in shown.out

@@ -1,12 +1,11 @@
 """python -m fer_perturb.prepare as people use it: a folder of their own faces, and what goes wrong with one."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commanding import Commands
 from composing import composed
 from small_fer2013 import encode, textures
 
@@ -14,9 +13,9 @@ from fer_perturb.data.packed import load_packed
 from fer_perturb.errors import UserError
 from fer_perturb.prepare import prepare
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ("dataset=folder", "dataset.name=mine")
 CLASSES = "classes=[2,tense]"  # Hydra reads the first as a number
+Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -32,19 +31,21 @@ def faces(tmp_path: Path) -> Path:
     return tmp_path / "faces"
 
 
-def command(*arguments: str, cwd: Path) -> tuple[int, str]:
+@pytest.fixture
+def command(commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The exit status, and all that was shown."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    shown = subprocess.run(
-        [sys.executable, "-m", "fer_perturb.prepare", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert "Traceback" not in shown.stdout + shown.stderr
-    return shown.returncode, shown.stdout + shown.stderr
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments: str) -> tuple[int, str]:
+        shown = commands("prepare", *arguments)
+        assert "Traceback" not in shown.out + shown.err
+        return shown.status, shown.out + shown.err
+
+    return called
 
 
-def test_a_folder_is_prepared(faces: Path, tmp_path: Path) -> None:
-    status, shown = command(*FOLDER, CLASSES, "source=faces", cwd=tmp_path)
+def test_a_folder_is_prepared(command: Command, faces: Path, tmp_path: Path) -> None:
+    status, shown = command(*FOLDER, CLASSES, "source=faces")
     assert status == 0, shown
     root = Path("data", "mine")
     assert f"Ready: {root}" in shown
@@ -72,19 +73,23 @@ def test_a_folder_is_prepared(faces: Path, tmp_path: Path) -> None:
     ids=["missing source", "no source", "no classes", "resize"],
 )
 def test_errors_say_what_to_do(
-    arguments: tuple[str, ...], expected: tuple[str, ...], faces: Path, tmp_path: Path
+    command: Command,
+    arguments: tuple[str, ...],
+    expected: tuple[str, ...],
+    faces: Path,
+    tmp_path: Path,
 ) -> None:
-    status, shown = command(*arguments, cwd=tmp_path)
+    status, shown = command(*arguments)
     assert status == 2
     for words in ("Error: ", *expected):
         assert words in shown
     assert not (tmp_path / "data").exists()
 
 
-def test_a_truncated_jpeg_is_named(faces: Path, tmp_path: Path) -> None:
+def test_a_truncated_jpeg_is_named(command: Command, faces: Path, tmp_path: Path) -> None:
     picture = faces / "train" / "tense" / "1.jpg"
     picture.write_bytes(picture.read_bytes()[:-50])
-    status, shown = command(*FOLDER, CLASSES, "source=faces", cwd=tmp_path)
+    status, shown = command(*FOLDER, CLASSES, "source=faces")
     assert status == 2
     assert f"Error: {picture.relative_to(tmp_path)} is truncated" in shown
     assert "Fetch it again" in shown

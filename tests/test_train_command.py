@@ -1,7 +1,6 @@
 """The command line as people use it: --help, multirun with wandb, errors."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,24 +8,16 @@ from typing import Any
 
 import pytest
 from composing import small_overrides
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def command(*arguments: str, cwd: Path, module: str = "train") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true"}
-    return subprocess.run(
-        [sys.executable, "-m", f"fer_perturb.{module}", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+from forking import forked
 
 
 @pytest.mark.parametrize("module", ["train", "prepare", "evaluate"])
-def test_help_shows_choices_and_examples(module, tmp_path):
-    shown = command("--help", cwd=tmp_path, module=module)
-    assert shown.returncode == 0
+def test_help_shows_choices_and_examples(commands, module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = commands(module, "--help")
+    assert shown.status == 0
     for word in ("dataset", "synthetic", "fer2013", f"python -m fer_perturb.{module}"):
-        assert word in shown.stdout
+        assert word in shown.out
     assert not list(tmp_path.iterdir())
 
 
@@ -44,17 +35,18 @@ def test_help_shows_choices_and_examples(module, tmp_path):
     ],
     ids=str,
 )
-def test_errors_say_what_to_do(arguments, expected, tmp_path, data_directory):
+def test_errors_say_what_to_do(commands, arguments, expected, tmp_path, data_directory, monkeypatch):
     """`dataset.drawing.*` as in the prepared data, so that nothing is drawn again."""
     small = small_overrides(data_directory, tmp_path / "outputs")
     if arguments[0] == "dataset=fer2013":
         small = [o for o in small if not o.startswith(("dataset", "paths.data"))]
-    shown = command(*[o for o in small if not o.startswith("model=") or "model=timm" not in arguments], *arguments[1:],
-                    cwd=tmp_path)  # fmt: skip
-    assert shown.returncode == 2
-    assert "Traceback" not in shown.stderr + shown.stdout
+    monkeypatch.chdir(tmp_path)
+    kept = [o for o in small if not o.startswith("model=") or "model=timm" not in arguments]
+    shown = commands("train", *kept, *arguments[1:])
+    assert shown.status == 2
+    assert "Traceback" not in shown.err + shown.out
     for word in expected:
-        assert word in shown.stderr
+        assert word in shown.err
 
 
 def inspected(log: Path) -> dict[str, Any]:
@@ -69,10 +61,11 @@ def inspected(log: Path) -> dict[str, Any]:
 def test_a_multirun_closes_each_phase_s_own_wandb_run_even_when_a_job_fails(tmp_path, data_directory):
     """One pixel cannot be three clusters: the first job fails in phase 2, and the second goes on."""
     overrides = [o for o in small_overrides(data_directory, tmp_path) if o != "logger=csv"]
-    shown = command("-m", *overrides, "scheme=perturb,baseline", "scheme.top_share=0.0005", cwd=tmp_path)
-    assert shown.returncode == 2
-    assert "cannot be clustered" in shown.stderr
-    assert "Traceback" not in shown.stderr
+    words = (*overrides, "scheme=perturb,baseline", "scheme.top_share=0.0005")
+    shown = forked("train", "-m", *words, folder=tmp_path / "shown")
+    assert shown.status == 2
+    assert "cannot be clustered" in shown.err
+    assert "Traceback" not in shown.err
     (failed,) = tmp_path.glob("synthetic/*/perturb/*")
     (finished,) = tmp_path.glob("synthetic/*/baseline/*")
     assert not (failed / "summary.json").exists()

@@ -1,8 +1,6 @@
 """The ensemble is the mean of its members' logits."""
 
 import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -76,14 +74,14 @@ def test_a_budget_that_a_member_cannot_meet_names_the_member(data_directory, mem
         train(config)
 
 
-def test_the_command_line_says_how_to_train_a_member(tmp_path):
-    command = [sys.executable, "-m", "fer_perturb.train", "model=ensemble_small", "dataset=synthetic", "seed=5",
+def test_the_command_line_says_how_to_train_a_member(commands, tmp_path):
+    words = ["model=ensemble_small", "dataset=synthetic", "seed=5",
                "model.members.dpn_small.attention.at=[stage1]", "+model.members.dpn_small.kwargs.drop_rate=0.1",
                *DRAWING, f"paths.data={tmp_path}",
                f"paths.outputs={tmp_path}"]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    lines = [shlex.split(line) for line in done.stderr.splitlines() if line.startswith("  python")]
+    done = commands("train", *words)
+    assert done.status == 2
+    lines = [shlex.split(line) for line in done.err.splitlines() if line.startswith("  python")]
     assert len(lines) == 5
     (dpn,) = (line for line in lines if "model=dpn_small" in line)
     assert {"model.attention.at=[stage1]", "+model.kwargs.drop_rate=0.1"} <= set(dpn)

@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 from composing import small, small_overrides
 from omegaconf import OmegaConf
-from test_train_command import command
 
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.packed import load_packed
@@ -28,17 +27,17 @@ def rows(text):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
 
 
-def experiment(data, outputs, name, *given):
+def experiment(commands, data, outputs, name, *given):
     overrides = [o for o in small_overrides(data, outputs) if not o.startswith("recipe.epochs")]
-    shown = command(f"experiment={name}", *overrides, "recipe.epochs=1", *given, cwd=outputs)
-    assert shown.returncode == 0, shown.stderr
+    shown = commands("train", f"experiment={name}", *overrides, "recipe.epochs=1", *given)
+    assert shown.status == 0, shown.err
     (file,) = (outputs / "tables").glob(f"{name}-synthetic-resnet_tiny-demo-*.md")
-    assert f"Written to {file}" in shown.stdout
+    assert f"Written to {file}" in shown.out
     return file.read_text()
 
 
-def test_feature_removal(data_directory, tmp_path):
-    text = experiment(data_directory, tmp_path, "feature_removal", "dataset.occluder=none,mouth,eyes")
+def test_feature_removal(commands, data_directory, tmp_path):
+    text = experiment(commands, data_directory, tmp_path, "feature_removal", "dataset.occluder=none,mouth,eyes")
     parts = text.split("Hidden in ")
     assert [part.split(":")[0] for part in parts[1:]] == [
         "testing only, `baseline`", "training and in testing, `baseline`", "training, whole in testing, `baseline`"
@@ -53,8 +52,8 @@ def test_feature_removal(data_directory, tmp_path):
     assert re.fullmatch(r"-|[+-]\d+ % \[[+-]\d+, [+-]\d+\]", rows(parts[1])[3][1])
 
 
-def test_occlusion_curve(data_directory, tmp_path):
-    text = experiment(data_directory, tmp_path, "occlusion_curve", "scheme=baseline,landmarks")
+def test_occlusion_curve(commands, data_directory, tmp_path):
+    text = experiment(commands, data_directory, tmp_path, "occlusion_curve", "scheme=baseline,landmarks")
     table = rows(text)
     assert table[0] == ["data", "scheme", "hidden", "0", "0.2", "0.4", "0.6", "0.8", "1"]
     assert [row[1:3] for row in table[2:]] == [
@@ -65,7 +64,7 @@ def test_occlusion_curve(data_directory, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-def test_table1(data_directory, tmp_path):
+def test_table1(commands, data_directory, tmp_path):
     """Drawn faces stand for FER2013, and their masked twins for MaskFer."""
     data = tmp_path / "data"
     data.mkdir()
@@ -73,10 +72,9 @@ def test_table1(data_directory, tmp_path):
     prepare_maskfer(load_packed(data / "fer2013"), data / "maskfer", unplaced="mean", workers=1)
     drawn = ("dataset", "recipe.epochs", "paths.data")
     given = [o for o in small_overrides(data, tmp_path) if not o.startswith(drawn)]
-    shown = command(
-        "experiment=table1", *given, f"paths.data={data}", "recipe.epochs=1", "scheme=baseline,landmarks", cwd=tmp_path
-    )
-    assert shown.returncode == 0, shown.stderr
+    words = ("experiment=table1", *given, f"paths.data={data}", "recipe.epochs=1", "scheme=baseline,landmarks")
+    shown = commands("train", *words)
+    assert shown.status == 0, shown.err
     (file,) = (tmp_path / "tables").glob("table1-fer2013-resnet_tiny-demo-*.md")
     text = file.read_text()
     for scheme in ("baseline", "landmarks"):

@@ -1,15 +1,13 @@
 """A chain that is killed (SIGKILL) in each of its phases, and resumed, gives the same logits bit for bit."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from composing import small_overrides
+from forking import PATIENCE, Forked, forked
 
 # The paper's recipe: five crops, ten in testing, and a schedule that moves at the end of each epoch, by the score on
 # val, where resuming is easy to get wrong.
@@ -21,31 +19,27 @@ OVERRIDES = [
     "recipe.scheduler.patience=0",
     "trainer.limit_train_batches=4",
 ]
-PATIENCE = 120  # seconds
 
 
-def start(data: Path, outputs: Path) -> subprocess.Popen[bytes]:
+def start(data: Path, outputs: Path) -> Forked:
     small = [o.replace("recipe=demo", "recipe=paper") for o in small_overrides(data, outputs)]
     small = [o for o in small if not o.startswith(("recipe.epochs", "trainer.limit"))]
-    command = [sys.executable, "-m", "fer_perturb.train", *small, *OVERRIDES]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return forked("train", *small, *OVERRIDES, folder=outputs / "shown")
 
 
-def kill_when(process: subprocess.Popen[bytes], outputs: Path, pattern: str) -> None:
+def kill_when(started: Forked, outputs: Path, pattern: str) -> None:
     """SIGKILL as soon as a file that fits `pattern` is in the cache."""
     deadline = time.monotonic() + PATIENCE
     while not list((outputs / ".cache").glob(pattern)):
-        assert process.poll() is None, f"ended before {pattern} was there: {process.stderr and process.stderr.read()}"
+        assert started.process.is_alive(), f"ended before {pattern} was there: {started.err}"
         assert time.monotonic() < deadline, f"no {pattern}"
         time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
+    started.process.kill()
+    assert started.status == -signal.SIGKILL
 
 
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, errors.decode()
+def finish(started: Forked) -> None:
+    assert started.status == 0, started.err
 
 
 def logits(outputs: Path) -> list[list[float]]:
