@@ -40,15 +40,23 @@ SCHEMES = [
 ]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
-def test_the_same_masks_and_each_image_once(data_directory, tmp_path, scheme):
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    given = [*ODD, *scheme, "trainer.devices=2"]
+@pytest.fixture(scope="module")
+def trained(data_directory, tmp_path_factory):
+    """Where two processes have trained all the schemes, one after the other, and what masks they noted."""
+    outputs, notes = (tmp_path_factory.mktemp(name) for name in ("outputs", "notes"))
     script = Path(__file__).with_name("two_processes.py")
-    python(*TWICE, script, notes, *small_overrides(data_directory, tmp_path), *given)
+    shared = [*small_overrides(data_directory, outputs), *ODD, "trainer.devices=2"]
+    commands = [word for scheme in SCHEMES for word in ("--", *shared, *scheme)]
+    python(*TWICE, script, notes, *commands)
+    assert not list(outputs.rglob(f"*{PARTIAL}"))
+    return outputs, notes
 
-    config = small(data_directory, tmp_path, *given)
+
+@pytest.mark.parametrize("number", range(len(SCHEMES)), ids=lambda number: " ".join(SCHEMES[number]))
+def test_the_same_masks_and_each_image_once(data_directory, trained, number):
+    outputs, notes, scheme = *trained, SCHEMES[number]
+    notes = notes / str(number)
+    config = small(data_directory, outputs, *ODD, *scheme, "trainer.devices=2")
     chain = Chain(config, open_data(config), lambda phase: None)
     for epoch in range(2):
         for step, batch in enumerate(list(one_process(chain, epoch))[:3]):
@@ -76,7 +84,6 @@ def test_the_same_masks_and_each_image_once(data_directory, tmp_path, scheme):
         assert summary["val"]["accuracy"] == pytest.approx(best, abs=1e-5)
     assert best * 61 == pytest.approx(round(best * 61), abs=1e-3)
     assert summary["phases"]["predictor"]["images"] == 2 * 3 * 32
-    assert not list(tmp_path.rglob(f"*{PARTIAL}"))
 
 
 def one_process(chain, epoch):
