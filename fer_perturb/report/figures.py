@@ -12,6 +12,7 @@ from torch import Tensor
 from fer_perturb.files import atomic_file
 
 CLUSTER_COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#e17c05"]
+GAP = 3  # pixels between the pictures of a column
 
 
 def scheme_figure(images: Tensor, attention: Tensor | None, labels: Tensor, views: Tensor, names: list[str]) -> Figure:
@@ -22,29 +23,37 @@ def scheme_figure(images: Tensor, attention: Tensor | None, labels: Tensor, view
     views: float (n + 1, B, H, W) in [0, 1], the image itself last. names: B.
     """
     rows, n = len(images), len(views) - 1
-    titles = ["input", *(["attention"] if attention is not None else []), "clusters"]
-    first = len(titles)  # column of the views
-    titles += [*(f"without {k + 1}" for k in range(n)), "whole"]
-    figure = Figure(figsize=(1.5 * len(titles), 1.5 * rows + 0.5), layout="constrained")
-    axes = figure.subplots(rows, len(titles), squeeze=False)
-    colours = ListedColormap([CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)] for k in range(n)])
-    for row in range(rows):
-        face = {"cmap": "gray", "vmin": 0, "vmax": 1}
-        axes[row, 0].imshow(images[row].numpy(), **face)
-        axes[row, 0].set_ylabel(names[row])
-        if attention is not None:
-            axes[row, 1].imshow(attention[row].numpy(), cmap="viridis")  # each map on its own scale
-        axes[row, first - 1].imshow(images[row].numpy(), **face)
-        shown = np.ma.masked_less(labels[row].numpy(), 0)
-        axes[row, first - 1].imshow(shown, cmap=colours, vmin=-0.5, vmax=n - 0.5, alpha=0.55, interpolation="nearest")
-        for k, view in enumerate(views[:, row]):
-            axes[row, first + k].imshow(view.numpy(), **face)
-    for axis, title in zip(axes[0], titles, strict=True):
+    columns: dict[str, NDArray[np.float64]] = {"input": _strip(images)}
+    if attention is not None:  # each map on its own scale
+        low, high = attention.amin((1, 2), keepdim=True), attention.amax((1, 2), keepdim=True)
+        columns["attention"] = _strip((attention - low) / (high - low).clamp(min=1e-12))
+    columns["clusters"] = columns["input"]
+    columns |= {f"without {k + 1}" if k < n else "whole": _strip(view) for k, view in enumerate(views)}
+
+    figure = Figure(figsize=(1.5 * len(columns), 1.5 * rows + 0.5), layout="constrained")
+    # one axis for a whole column: an axis for each picture takes twice as long to draw
+    axes = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axis, (title, strip) in zip(axes, columns.items(), strict=True):
+        axis.imshow(strip, cmap="viridis" if title == "attention" else "gray", vmin=0, vmax=1)
         axis.set_title(title, fontsize=10)
-    for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
+        axis.spines[:].set_visible(False)
+        if title == "clusters":
+            colours = ListedColormap([CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)] for k in range(n)])
+            hidden = np.ma.masked_less(np.nan_to_num(_strip(labels), nan=-1), 0)
+            axis.imshow(hidden, cmap=colours, vmin=-0.5, vmax=n - 0.5, alpha=0.55, interpolation="nearest")
+    height = images.shape[1] + GAP
+    axes[0].set_yticks(np.arange(rows) * height + images.shape[1] / 2, names, rotation=90, va="center")
+    axes[0].tick_params(length=0)
     return figure
+
+
+def _strip(pictures: Tensor) -> NDArray[np.float64]:
+    """(B, H, W), one below the other, nothing (nan) between them: (B * (H + GAP) - GAP, W)."""
+    framed = np.full((len(pictures), pictures.shape[1] + GAP, pictures.shape[2]), np.nan)
+    framed[:, :-GAP] = pictures.numpy()
+    return framed.reshape(-1, pictures.shape[2])[:-GAP]
 
 
 def confusion_figure(matrix: NDArray[np.int64], classes: tuple[str, ...]) -> Figure:
