@@ -19,7 +19,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.files import FULL
 
 FAILED = 2
-PATHS = ("source", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
+PATHS = ("source", "votes", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
 
 Result = TypeVar("Result")
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.errors import UserError
 
-PATHS = r"source|run|views_from|budget_of|paths\.data|paths\.outputs"
+PATHS = r"source|votes|run|views_from|budget_of|paths\.data|paths\.outputs"
 NAMES = r"classes"
 
 

@@ -33,7 +33,7 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
     from fer_perturb.data.packed import load_packed
     from fer_perturb.data.shown import shown, unplaced
     from fer_perturb.tasks.fitting import make_trainer
-    from fer_perturb.tasks.other_datasets import require_alike
+    from fer_perturb.tasks.other_datasets import matched
     from fer_perturb.tasks.phase_cache import content_key
     from fer_perturb.tasks.predictions import predict, write_predictions
     from fer_perturb.tasks.trained_run import load_run, with_views_of
@@ -53,7 +53,7 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
             )
         prepared = load_packed(Path(config.paths.data, str(config.dataset.name)))  # nothing is drawn in its place
         data = shown(prepared, config.dataset)
-        require_alike(data, run.chain.data.data, f"dataset={data.name}")
+        data = matched(data, run.chain.data.data, f"dataset={data.name}")
     task.scheme.require_landmarks(data)
     tested_on = run.summary.get("tested_on", {})
     if not views and tested_on.get(data.name, key := content_key(run.chain.identity_of(data))) != key:

@@ -18,7 +18,7 @@ def open_data(config: DictConfig) -> PackedData:
     """
     whole = prepared(config)
     data = shown(whole, config.dataset)
-    if data is not whole and not all(whole.placed(split).all() for split in whole.splits):
+    if "landmarks" in data.changed_by and not all(whole.placed(split).all() for split in whole.splits):
         left_out = unplaced(config.dataset) == "drop"
         rich.print(unplaced_table(whole, "they are left out" if left_out else "what the mean shape has is hidden"))
     return data

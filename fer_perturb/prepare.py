@@ -27,7 +27,7 @@ def prepare(config: DictConfig) -> Path:
         prepare_maskfer,
         prepare_released_maskfer,
     )
-    from fer_perturb.data.shown import unplaced
+    from fer_perturb.data.shown import labels, unplaced
     from fer_perturb.open_data import open_data
 
     dataset = config.dataset
@@ -54,7 +54,9 @@ def prepare(config: DictConfig) -> Path:
                 f"dataset.resize={dataset.resize} is not usable for dataset=fer2013. "
                 f"Expected true (images of another size are brought to 48x48) or false."
             )
-        return prepare_fer2013(source, root, resize=dataset.resize).root
+        labels(dataset)
+        votes = None if config.votes is None else Path(str(config.votes)).expanduser()
+        return prepare_fer2013(source, root, resize=dataset.resize, votes=votes).root
     return prepare_folder(
         source, root, name, _classes(config.classes), resize=dataset.resize, splitting=_splitting(dataset)
     ).root

@@ -15,7 +15,8 @@ from fer_perturb.analysis.predictions import Predictions
 def scores(predictions: Predictions) -> dict[str, Any]:
     """Shares in [0, 1]: plain accuracy, balanced accuracy (the paper's: mean over classes), macro F1, per class.
 
-    `per_class` has for each class its accuracy (recall), F1 and support (images).
+    `per_class` has for each class its accuracy (recall), F1 and support (images). Of a class without a single image
+    accuracy and F1 are None, and the means are over the others.
     """
     logits, labels, n = predictions.logits, predictions.labels, len(predictions.classes)
     recall = multiclass_accuracy(logits, labels, n, average=None)
@@ -27,7 +28,11 @@ def scores(predictions: Predictions) -> dict[str, Any]:
         "balanced_accuracy": float(recall[there].mean()),
         "f1_macro": float(f1[there].mean()),
         "per_class": {
-            name: {"accuracy": float(recall[k]), "f1": float(f1[k]), "support": int(support[k])}
+            name: {
+                "accuracy": float(recall[k]) if there[k] else None,
+                "f1": float(f1[k]) if there[k] else None,
+                "support": int(support[k]),
+            }
             for k, name in enumerate(predictions.classes)
         },
     }

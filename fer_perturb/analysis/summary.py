@@ -1,5 +1,6 @@
 """A run in one dictionary: summary.json (DESIGN: contract)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from omegaconf import DictConfig
 from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
 from fer_perturb.data.clean import has_twin
+from fer_perturb.data.ferplus import CLASSES, plurality
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError, warn
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.phase_cache import PhaseResult
+from fer_perturb.tasks.phase_cache import PhaseResult, content_key
 from fer_perturb.tasks.run_directory import SUMMARY, commit, config_hash, read_summary, write_summary
 
 
@@ -33,6 +35,7 @@ def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, 
             "predictor": _classifier_phase(trained, name, inference, tta, train_identities),
         },
         **_scores(config, run, name, train_identities),
+        "ferplus": _ferplus(config, run, data),
         "tested_on": chain.tested_on(),
         "train_seconds": trained.record["seconds"],
         "images_per_second": trained.record["images_per_second"],
@@ -49,6 +52,7 @@ def summarise_ensemble(
         "phases": {"attention": None, "clustering": None, "predictor": None},
         "members": {name: member["config_hash"] for name, member in members.items()},
         **_scores(config, run, data.name, data.splits["train"].identities()),
+        "ferplus": _ferplus(config, run, data),
         "train_seconds": sum(member["train_seconds"] for member in members.values()),
         "images_per_second": None,
     }
@@ -66,6 +70,8 @@ def finished_summary(chain: Chain) -> dict[str, Any] | None:
         warn(str(error))
         return None
     if summary["phases"]["predictor"]["key"] != chain.predictor_key():
+        return None
+    if _votes_key(chain.data.data) != (summary.get("ferplus") or {}).get("votes"):
         return None
     return summary if summary.get("tested_on") == chain.tested_on() else None  # older ones do not say
 
@@ -108,6 +114,44 @@ def _split_scores(
     if predictions is None:
         return None
     return {**scores(predictions), "accuracy_no_twins": _accuracy_no_twins(predictions, train_identities)}
+
+
+def _ferplus(config: DictConfig, run: Path, data: PackedData) -> dict[str, Any] | None:
+    """The scores of val and test against the plurality of FER+'s votes; None for data without votes."""
+    if not data.votes_identity:
+        return None
+    path, way = run / "predictions" / f"{data.name}.parquet", (config.scheme.inference, config.recipe.tta)
+    found: dict[str, Any] = {"votes": _votes_key(data)}
+    for split in ("val", "test"):
+        predictions, votes = read_predictions(path, split=split, inference=way[0], tta=way[1]), data.splits[split].votes
+        found[split] = None if predictions is None or votes is None else ferplus_scores(predictions, votes)
+    return found
+
+
+def ferplus_scores(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, Any] | None:
+    """Accuracy and balanced accuracy of predictions against the plurality of votes (N, 10), on the `n` images with one.
+
+    Images whose plurality is a class that the network does not know (contempt, for one of FER2013's seven) are left
+    out; None if none remain.
+    """
+    place = {name: label for label, name in enumerate(predictions.classes)}
+    labels = np.array([*(place.get(name, -1) for name in CLASSES), -1])[plurality(votes)]  # the last one is for -1
+    known = torch.from_numpy(labels >= 0)
+    if not known.any():
+        return None
+    judged = replace(
+        predictions,
+        labels=torch.from_numpy(labels)[known],
+        logits=predictions.logits[known],
+        names=predictions.names[known.numpy()],
+        sha256=predictions.sha256[known.numpy()],
+    )
+    both = scores(judged)
+    return {"accuracy": both["accuracy"], "balanced_accuracy": both["balanced_accuracy"], "n": len(judged.labels)}
+
+
+def _votes_key(data: PackedData) -> str | None:
+    return content_key(data.votes_identity) if data.votes_identity else None
 
 
 def _accuracy_no_twins(predictions: Predictions, train_identities: NDArray[np.bytes_]) -> float | None:

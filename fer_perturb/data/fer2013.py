@@ -27,12 +27,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
+import rich
 from PIL import Image
 from rich.progress import Progress
 
 from fer_perturb.data.csv_table import opened_csv
 from fer_perturb.data.decode import decode_grey, read_bytes, resized
-from fer_perturb.data.emotions import EMOTIONS, SPLITS
+from fer_perturb.data.emotions import EMOTIONS, SPLITS, USAGES
+from fer_perturb.data.ferplus import has_votes
 from fer_perturb.data.file_names import LITTER, is_litter, split_named
 from fer_perturb.data.packed import RawSplit
 from fer_perturb.errors import UserError, warn
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 SIZE = (48, 48)
-USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 OFFICIAL = {"train": 28_709, "val": 3_589, "test": 3_589}
 PICTURE = re.compile(r"(Training|PublicTest|PrivateTest)_[0-9]+")  # and an ending that Pillow reads
 CSV = re.compile(r".*\.csv(\.gz)?", re.IGNORECASE)
@@ -329,6 +330,7 @@ def _read_pictures(pictures: Iterable[_Picture], *, resize: bool, progress: Prog
 def _choose(tables: list[_Table], source: Path, container: str) -> tuple[dict[str | None, _Table], tuple[str, ...]]:
     """Split -> its csv, or None -> the one csv whose rows tell their splits; and the columns in their order."""
     headers = [_header(table) for table in tables]
+    _say_whose_votes(tables, headers)
     fitting = [(table, header) for table, header in zip(tables, headers, strict=True) if _fits(header)]
     named: dict[str | None, _Table] = {
         split: table for table in tables if (split := split_named(table.path.name.partition(".")[0]))
@@ -360,6 +362,20 @@ def _choose(tables: list[_Table], source: Path, container: str) -> tuple[dict[st
         f"{table.where} lacks the column {', '.join(missing)} (it has {', '.join(header)}). "
         f"Expected emotion, pixels and Usage."
     )
+
+
+def _say_whose_votes(tables: list[_Table], headers: list[tuple[str, ...]]) -> None:
+    for table, header in zip(tables, headers, strict=True):
+        if has_votes(header):
+            if len(tables) == 1 and "pixels" not in header:
+                raise UserError(
+                    f"{table.where} holds FER+'s votes and no pictures. Expected FER2013 itself, and this beside it: "
+                    f"python -m fer_perturb.prepare dataset=fer2013 source=PATH votes={table.path.name}"
+                )
+            rich.print(
+                f"{table.where} has votes of FER+, which are not read: those that come with the package are. To have "
+                "yours read: votes=PATH of the csv"
+            )
 
 
 def _fits(header: tuple[str, ...]) -> bool:
@@ -433,7 +449,10 @@ def _label(text: str, where: str) -> int:
     label = re.sub(r"\.0+$", "", text.strip())  # a join in pandas makes 3.0 of 3
     if label not in GREY or GREY[label] >= len(EMOTIONS):
         expected = ", ".join(f"{index} {emotion}" for index, emotion in enumerate(EMOTIONS))
-        raise UserError(f"{where} has the emotion {label!r}, expected one of {expected}.")
+        raise UserError(
+            f"{where} has the emotion {label!r}, expected one of {expected}. FER+'s eight classes come from its votes: "
+            "dataset.labels=ferplus"
+        )
     return GREY[label]
 
 

@@ -5,6 +5,7 @@
                                     labels.npy   (N,) uint8, index into the manifest's classes
                                     names.txt    N lines
                                     <extra>.npy  what else a dataset knows of each image, (N, ...)
+                                    votes.npy    of FER2013, (N, 10) uint8: FER+'s votes (ferplus.py)
 
 Rows are sorted by (sha256 of the pixels, label, name), so that the same pixels give the same arrays, byte
 for byte, whatever form they were read from. The sha256 of the pixels is an image's identity everywhere.
@@ -33,6 +34,7 @@ MANIFEST = "manifest.json"
 LANDMARKS = "landmarks"  # the extra array of known ones, or the folder of those placed later (landmarks.py)
 LANDMARKS_VERSION = 1  # raise it when the same images would get other landmarks
 UNREST = 0.2  # the most that a face's landmarks may move (face_predictor.py); a face above it is not placed
+VOTES = "votes"  # the array beside FER2013's own; what lies beside has no part in what the data are
 UNMASKED = "unmasked"  # the extra array that says which picture each of MaskFer's was
 
 
@@ -41,13 +43,15 @@ class RawSplit:
     """One split as a reader gives it, in any order of rows.
 
     images: (N, H, W) uint8. labels: (N,) uint8. names: N, without line breaks.
-    extras: further arrays by name, (N, ...), packed beside the images in the same order of rows.
+    extras: further arrays by name, (N, ...), packed beside the images in the same order of rows. beside: such ones as
+    do not change what the data are (`PackedData.identity`).
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     names: list[str]
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,7 +64,8 @@ class Split:
     images: (N, H, W) uint8, memory-mapped, read-only. labels: (N,) uint8. landmarks: float (N, 68, 2), x and y in
     pixels of iBUG's 68 points, memory-mapped; None where the dataset has none that belong to its images. occluder: what
     hides a part of each face in the batches that are cut from it; the arrays here are whole. unmasked: of MaskFer, (N,)
-    "S64", the identities of the pictures that its masks were drawn on.
+    "S64", the identities of the pictures that its masks were drawn on. votes: (N, 10) uint8, FER+'s, of data that have
+    them. placed: (N,), which faces landmarks were placed on; None: on all, as far as is known.
     """
 
     images: NDArray[np.uint8]
@@ -69,19 +74,21 @@ class Split:
     landmarks: NDArray[np.floating[Any]] | None = None
     occluder: "Occluder | None" = None
     unmasked: NDArray[np.bytes_] | None = None
+    votes: NDArray[np.uint8] | None = None
+    placed: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def rows(self, chosen: NDArray[np.int64]) -> "Split":
         """Some of its rows, in memory."""
+        perhaps = {name: getattr(self, name) for name in ("landmarks", "unmasked", "votes", "placed")}
         return replace(
             self,
             images=self.images[chosen],
             labels=self.labels[chosen],
             names=[self.names[row] for row in chosen],
-            landmarks=None if self.landmarks is None else self.landmarks[chosen],
-            unmasked=None if self.unmasked is None else self.unmasked[chosen],
+            **{name: None if array is None else array[chosen] for name, array in perhaps.items()},
         )
 
     def identities(self) -> NDArray[np.bytes_]:
@@ -118,6 +125,12 @@ class PackedData:
         known = {name: of["sha256"] for name, of in arrays if name.endswith(f"/{LANDMARKS}.npy")}
         placed: dict[str, str] = known or json.loads((self.root / LANDMARKS / MANIFEST).read_text())["arrays"]
         return placed
+
+    @property
+    def votes_identity(self) -> dict[str, str]:
+        """File -> sha256, of FER+'s votes; empty where there are none."""
+        beside = self.manifest.get("beside", {}).items()  # older ones do not say
+        return {name: of["sha256"] for name, of in beside if name.endswith(f"/{VOTES}.npy")}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -163,12 +176,8 @@ class PackedData:
 
     def placed(self, split: str) -> NDArray[np.bool_]:
         """(N,): which faces of a split the landmarks were found on; the others have the mean shape."""
-        unrest = self.root / LANDMARKS / f"{split}_unrest.npy"
-        known = f"{split}/{LANDMARKS}.npy" in self.manifest["arrays"]
-        if known or "unplaced" in self.changed_by or not unrest.is_file():
-            return np.ones(len(self.splits[split]), dtype=np.bool_)
-        found: NDArray[np.bool_] = np.load(unrest, allow_pickle=False) <= np.float16(UNREST)
-        return found
+        of = self.splits[split]
+        return np.ones(len(of), dtype=np.bool_) if of.placed is None else of.placed
 
     def require_landmarks(self, asked: str) -> None:
         """UserError, beginning with who `asked`, where there are no landmarks, or only those of other images."""
@@ -228,6 +237,7 @@ def write_packed(
         "image_size": list(splits[SPLITS[0]].images.shape[1:]),
         "counts": {split: _counts(splits[split].labels, classes) for split in SPLITS},
         "arrays": {},
+        "beside": {},
         "names": {},
         "source": dict(source),
         "left_out": dict(left_out or {}),
@@ -237,14 +247,16 @@ def write_packed(
         for split in SPLITS:
             raw = splits[split]
             order = row_order(raw)
-            for key, array in {"images": raw.images, "labels": raw.labels, **raw.extras}.items():
-                path = folder / split / f"{key}.npy"
-                files.write_npy(path, array[order])
-                manifest["arrays"][f"{split}/{key}.npy"] = {
-                    "sha256": files.sha256(path),
-                    "shape": list(array.shape),
-                    "dtype": str(array.dtype),
-                }
+            own = {"images": raw.images, "labels": raw.labels, **raw.extras}
+            for kind, arrays in (("arrays", own), ("beside", raw.beside)):
+                for key, array in arrays.items():
+                    path = folder / split / f"{key}.npy"
+                    files.write_npy(path, array[order])
+                    manifest[kind][f"{split}/{key}.npy"] = {
+                        "sha256": files.sha256(path),
+                        "shape": list(array.shape),
+                        "dtype": str(array.dtype),
+                    }
             names = "".join(f"{raw.names[row]}\n" for row in order)
             files.write_text(folder / split / "names.txt", names)
             manifest["names"][split] = files.sha256(folder / split / "names.txt")
@@ -283,7 +295,8 @@ def load_packed(root: Path) -> PackedData:
 
 def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
     prefix = f"{split}/"
-    for name, facts in manifest["arrays"].items():
+    beside = manifest.get("beside", {})  # older ones do not tell
+    for name, facts in {**manifest["arrays"], **beside}.items():
         if name.startswith(prefix):
             _require_hash(root, name, facts["sha256"])
             array = _mapped(root / name)
@@ -304,8 +317,9 @@ def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
         if count != total:
             raise ValueError(f"{split}/{what} has {count} rows, expected {total} by {MANIFEST}")
     unmasked = _mapped(root / split / f"{UNMASKED}.npy") if f"{split}/{UNMASKED}.npy" in manifest["arrays"] else None
-    landmarks = _landmarks(root, split, manifest, total)
-    return Split(images=images, labels=labels, names=names, landmarks=landmarks, unmasked=unmasked)
+    votes = _mapped(root / split / f"{VOTES}.npy") if f"{split}/{VOTES}.npy" in beside else None
+    landmarks, placed = _landmarks(root, split, manifest, total)
+    return Split(images, labels, names, landmarks=landmarks, unmasked=unmasked, votes=votes, placed=placed)
 
 
 def _require_hash(root: Path, name: str, expected: str) -> None:
@@ -327,21 +341,24 @@ def _made_for(folder: Path, manifest: Mapping[str, Any]) -> bool:
     return bool(made_by == landmarks_made_by(manifest))
 
 
-def _landmarks(root: Path, split: str, manifest: dict[str, Any], count: int) -> NDArray[np.floating[Any]] | None:
-    """Known ones, or those that were placed on these very images, whole; not those of others."""
+def _landmarks(
+    root: Path, split: str, manifest: dict[str, Any], count: int
+) -> tuple[NDArray[np.floating[Any]] | None, NDArray[np.bool_] | None]:
+    """Known ones, or those that were placed on these very images, whole, and where; not those of others."""
     known = f"{split}/{LANDMARKS}.npy"
     if known in manifest["arrays"]:
-        return _mapped(root / known)
+        return _mapped(root / known), None
     if not _made_for(root / LANDMARKS, manifest):
-        return None
+        return None, None
     try:
         placed = json.loads((root / LANDMARKS / MANIFEST).read_text())["arrays"]
         for name in (f"{split}.npy", f"{split}_unrest.npy"):
             _require_hash(root / LANDMARKS, name, placed[name])
         points = _mapped(root / LANDMARKS / f"{split}.npy")
+        placed = np.load(root / LANDMARKS / f"{split}_unrest.npy", allow_pickle=False) <= np.float16(UNREST)
     except (OSError, ValueError, EOFError, KeyError, TypeError):
-        return None
-    return points if points.shape == (count, 68, 2) else None
+        return None, None
+    return (points, placed) if points.shape == (count, 68, 2) and len(placed) == count else (None, None)
 
 
 def _mapped(path: Path) -> NDArray[Any]:
@@ -366,13 +383,19 @@ def _check(splits: Mapping[str, RawSplit], classes: Sequence[str]) -> None:
     for split, raw in splits.items():
         if raw.images.dtype != np.uint8 or raw.labels.dtype != np.uint8:
             raise ValueError(f"{split}: images and labels must be uint8")
-        lengths = {len(raw.images), len(raw.labels), len(raw.names), *map(len, raw.extras.values())}
+        lengths = {
+            len(raw.images),
+            len(raw.labels),
+            len(raw.names),
+            *map(len, raw.extras.values()),
+            *map(len, raw.beside.values()),
+        }
         if lengths != {len(raw)} or not (len(raw) or (split != "test" and not len(splits["train"]))):
             raise ValueError(f"{split}: arrays and names have the lengths {sorted(lengths)}")
         if len(raw) and raw.labels.max() >= len(classes):
             raise ValueError(f"{split}: label {raw.labels.max()}, expected less than {len(classes)}")
-        if {"images", "labels"} & set(raw.extras):
-            raise ValueError(f"{split}: an extra array may not be named images or labels")
+        if {"images", "labels"} & {*raw.extras, *raw.beside} or set(raw.extras) & set(raw.beside):
+            raise ValueError(f"{split}: an array beside the images may not have the name of another")
         if any("\n" in name or "\r" in name for name in raw.names):
             raise ValueError(f"{split}: a name may not hold a line break")
 

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from fer_perturb.data.action_units import STRENGTH
 from fer_perturb.data.audit import audit, audit_table
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
 from fer_perturb.data.fer2013 import read_fer2013
+from fer_perturb.data.ferplus import Votes, agreement, joined, read_votes, shipped_votes
 from fer_perturb.data.folder import checked_size, read_folder
 from fer_perturb.data.landmarks import place_landmarks, unplaced_table
 from fer_perturb.data.maskfer import masked_splits
-from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
+from fer_perturb.data.packed import VOTES, PackedData, RawSplit, load_packed, write_packed
 from fer_perturb.data.released_maskfer import read_released
 from fer_perturb.data.splitting import Splitting
 from fer_perturb.errors import UserError
@@ -31,13 +32,15 @@ from fer_perturb.errors import UserError
 VERSION = 1  # counts up when the same source would give other arrays or another audit
 
 
-def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
-    """FER2013 from any of its forms (see fer2013.py) into `root`.
+def prepare_fer2013(source: Path, root: Path, *, resize: bool, votes: Path | None = None) -> PackedData:
+    """FER2013 from any of its forms (see fer2013.py) into `root`, and FER+'s votes beside the labels.
 
-    A file whose content and settings gave what already stands at `root` is not read again. Raises UserError.
+    votes: FER+'s own csv; None: those that come with the package, for the images that they belong to. A file whose
+    content and settings gave what already stands at `root` is not read again. Raises UserError.
     """
     _bring_back(root)
-    settings: dict[str, Any] = {"prepared_by": VERSION, "file": source.name, "resize": resize}
+    cast = shipped_votes() if votes is None else read_votes(votes)
+    settings: dict[str, Any] = {"prepared_by": VERSION, "file": source.name, "resize": resize, "votes": cast.source}
     if source.is_file():
         settings["sha256"] = _sha256(source)
         standing = _standing(root, settings)
@@ -46,7 +49,28 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool) -> PackedData:
             return standing
     with _progress() as progress:
         read = read_fer2013(source, resize=resize, progress=progress)
-    return _pack(root, root.name, EMOTIONS, read.splits, {"form": read.form, **settings}, read.left_out)
+    splits = _with_votes(read.splits, cast, required=votes is not None)
+    return _pack(root, root.name, EMOTIONS, splits, {"form": read.form, **settings}, read.left_out)
+
+
+def _with_votes(splits: Mapping[str, RawSplit], cast: Votes, *, required: bool) -> dict[str, RawSplit]:
+    try:
+        votes = joined(splits, cast)
+    except UserError as error:
+        if required:
+            raise
+        rich.print(f"Without FER+'s votes: {error}")
+        return dict(splits)
+    of = list(votes)
+    said = agreement(
+        np.concatenate([votes[split] for split in of]), np.concatenate([splits[split].labels for split in of])
+    )
+    alike = f", their plurality in {100 * said.plurality:.1f} % of {said.decided:,}" if said.decided else ""
+    rich.print(
+        f"FER+'s votes on {said.images:,} of {sum(map(len, splits.values())):,} images: one voter gives the label in "
+        f"{100 * said.voter:.1f} % of the cases, no voter in {100 * said.nobody:.1f} %{alike}."
+    )
+    return {split: replace(raw, beside={VOTES: votes[split]}) for split, raw in splits.items()}
 
 
 def prepare_folder(

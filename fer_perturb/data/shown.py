@@ -1,14 +1,15 @@
-"""Prepared data as conf/dataset asks for them: which faces are left out, and what is hidden of the others."""
+"""Prepared data as conf/dataset asks for them: which faces are left out, whose labels count, and what is hidden."""
 
 from typing import Any
 
+from fer_perturb.data.ferplus import labelled_by_votes
 from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 
 
 def shown(data: PackedData, dataset: Any) -> PackedData:
-    """`data` under `unplaced`, `occluder`, `coverage` and `fill` of `dataset`, a mapping like conf/dataset's.
+    """`data` under `unplaced`, `labels`, `occluder`, `coverage` and `fill` of `dataset`, a mapping like conf/dataset's.
 
     Raises UserError that names the key, or says how to place the landmarks that it needs.
     """
@@ -21,6 +22,8 @@ def shown(data: PackedData, dataset: Any) -> PackedData:
         )
     if asked == "drop":
         data = data.without_unplaced()
+    if labels(dataset) == "ferplus":
+        data = labelled_by_votes(data)
     return data.occluded(Occluder.from_config(dataset))
 
 
@@ -29,4 +32,14 @@ def unplaced(dataset: Any) -> str:
     asked = str(dataset.get("unplaced", "mean"))
     if asked not in ("mean", "drop"):
         raise UserError(f"dataset.unplaced={asked}: expected mean or drop.")
+    return asked
+
+
+def labels(dataset: Any) -> str:
+    """Whose labels count: the data's `own`, or `ferplus`, the plurality of its votes. Raises UserError."""
+    asked = str(dataset.get("labels", "own"))
+    if asked not in ("own", "ferplus"):
+        raise UserError(
+            f"dataset.labels={asked}: expected own or ferplus. FER+'s csv is given in preparing the data: votes=PATH"
+        )
     return asked

@@ -91,7 +91,7 @@ def table1(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
         for row in first:
             paper = "{:+d} to {:+d} %".format(*PAPER[row]) if row in PAPER else ""
             cells = " | ".join(_shown(changes[row]) for changes in columns.values())
-            lines.append(f"| {row} | {100 * first[row].before:.1f} | {cells} | {paper} |")
+            lines.append(f"| {row} | {_share(first[row].before)} | {cells} | {paper} |")
         if set(PAPER) <= set(first):
             agreeing = [
                 f"{title}: {sum(_same_sign(changes[name], paper) for name, paper in PAPER.items())} of {len(PAPER)}"
@@ -136,7 +136,7 @@ def feature_removal(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
                 continue
             lines += [f"{title}, `{scheme}`: change of the accuracy, against whole faces in both{_seeds(whole)}", ""]
             lines += [f"| | {' | '.join(emotions)} |", "|---" * (len(emotions) + 1) + "|"]
-            shares = " | ".join(f"{100 * accuracy[row].before:.1f}" for row in emotions)
+            shares = " | ".join(_share(accuracy[row].before) for row in emotions)
             lines.append(f"| whole faces, % | {shares} |")
             block = blocks[f"{title}, {scheme}"] = {}
             answers, every = {"whole faces": own}, {}
@@ -241,6 +241,10 @@ def _each(runs: Sequence[Run], key: str) -> list[str]:
 def _seeds(runs: Sequence[Run]) -> str:
     seeds = sorted({run[1]["seed"] for run in runs})
     return f" ({runs[0][1]['model']}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
+
+
+def _share(value: float) -> str:
+    return "-" if value != value else f"{100 * value:.1f}"
 
 
 def _shown(found: Change) -> str:

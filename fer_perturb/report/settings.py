@@ -27,7 +27,7 @@ def settings(runs: Sequence[Run]) -> list[list[Run]]:
             del config["recipe"]["epochs"], scheme["attention_epochs"]  # they follow from the scheme
         dataset = config.pop("dataset")
         config["data"] = dataset["name"].replace("maskfer", "fer2013"), dataset.get("unplaced", "mean")
-        config |= {key: dataset.get(key) for key in ("clean", "drawing")}
+        config |= {key: dataset.get(key) for key in ("clean", "drawing")} | {"labels": dataset.get("labels", "own")}
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER}
         shared = {key: value for key, value in config.items() if key not in {"seed", "test_on", *NOT_CONTENT}}
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append((run, scheme))

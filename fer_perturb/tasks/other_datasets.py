@@ -1,13 +1,15 @@
 """The datasets of `test_on`: what a predictor is tested on besides its own data."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 
 from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, warn
 
 
 def with_canonical_names(config: DictConfig) -> DictConfig:
@@ -28,18 +30,39 @@ def other_datasets(config: DictConfig, own: PackedData) -> list[PackedData]:
     found = []
     for name in config.test_on:
         if name != own.name:
-            base, _, occluder = name.partition("+")
-            asked = {"unplaced": unplaced(config.dataset), "occluder": occluder.split("+") if occluder else "none"}
+            whole, _, occluder = name.partition("+")
+            base, _, labels = whole.partition("@")  # fer2013@ferplus: by FER+'s votes
+            asked = {
+                "unplaced": unplaced(config.dataset),
+                "labels": labels or "own",
+                "occluder": occluder.split("+") if occluder else "none",
+            }
             data = shown(load_packed(Path(config.paths.data, base)), asked)
-            require_alike(data, own, f"test_on={name}")
-            found.append(data)
+            found.append(matched(data, own, f"test_on={name}"))
     return found
 
 
-def require_alike(data: PackedData, own: PackedData, given: str) -> None:
-    """UserError, beginning with what was `given`, where a network trained on `own` cannot be tested on `data`."""
-    if data.classes != own.classes or data.image_size != own.image_size:
+def matched(data: PackedData, own: PackedData, given: str) -> PackedData:
+    """`data` with its labels as indices into the classes of `own`, matched by name, to test a network of those.
+
+    Classes that `data` lacks are said: an answer of theirs counts as wrong. Raises UserError, beginning with what was
+    `given`, where `data` has classes that `own` lacks, or images of another size.
+    """
+    if data.image_size != own.image_size:
         raise UserError(
-            f"{given}: its classes or its image size are not those of {own.name}; expected "
-            f"{', '.join(own.classes)} at {own.image_size[0]}x{own.image_size[1]} pixels."
+            f"{given}: its images have {data.image_size[0]}x{data.image_size[1]} pixels; expected "
+            f"{own.image_size[0]}x{own.image_size[1]}, those of {own.name}."
         )
+    if unknown := [name for name in data.classes if name not in own.classes]:
+        raise UserError(
+            f"{given}: it has the class{'es' * (len(unknown) > 1)} {', '.join(unknown)}, which the network does not "
+            f"know; expected some of {', '.join(own.classes)}, those of {own.name}."
+        )
+    if lacking := [name for name in own.classes if name not in data.classes]:
+        warn(f"{given}: it has no {', '.join(lacking)}; where the network says so it counts as wrong.")
+    if data.classes == own.classes:
+        return data
+    label_of = np.array([own.classes.index(name) for name in data.classes], dtype=np.uint8)
+    splits = {name: replace(split, labels=label_of[split.labels]) for name, split in data.splits.items()}
+    changed_by = {**data.changed_by, "classes": list(data.classes)}  # what the labels on disk mean
+    return replace(data, classes=own.classes, splits=splits, changed_by=changed_by)
