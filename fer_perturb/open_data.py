@@ -12,12 +12,15 @@ from fer_perturb.errors import UserError
 
 
 def open_data(config: DictConfig) -> PackedData:
-    """The data, as the config asks to see them (see shown.py); says whose landmarks could not be placed.
+    """The data, as the config asks to see them (see shown.py); says what is left out, and whose landmarks are a guess.
 
     Raises UserError, saying which command prepares the data or their landmarks, where they are not there.
     """
     whole = prepared(config)
     data = shown(whole, config.dataset)
+    if "labels" in data.changed_by:
+        counts = [f"{len(data.splits[name]):,} of {len(of):,} in {name}" for name, of in whole.splits.items()]
+        rich.print(f"Labels by FER+'s votes, of the images that have a plurality: {', '.join(counts)}")
     if "landmarks" in data.changed_by and not all(whole.placed(split).all() for split in whole.splits):
         left_out = unplaced(config.dataset) == "drop"
         rich.print(unplaced_table(whole, "they are left out" if left_out else "what the mean shape has is hidden"))

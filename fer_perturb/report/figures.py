@@ -57,15 +57,19 @@ def _strip(pictures: Tensor) -> NDArray[np.float64]:
 
 
 def confusion_figure(matrix: NDArray[np.int64], classes: tuple[str, ...]) -> Figure:
-    """matrix: (classes, classes), rows are the true class, columns the predicted one; shown as shares of the row."""
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    """matrix: (classes, classes), rows are the true class, columns the predicted one; shown as shares of the row.
+
+    A row without images has no shares: "-".
+    """
+    images = matrix.sum(axis=1, keepdims=True)
+    shares = matrix / np.maximum(images, 1)
     side = 1.5 + 0.6 * len(classes)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axis = figure.subplots()
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.5 else "black"
-        axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=9)
+        axis.text(column, row, f"{100 * share:.0f}" if images[row, 0] else "-", ha="center", va="center", color=colour, fontsize=9)
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("predicted")
