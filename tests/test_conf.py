@@ -89,7 +89,7 @@ def test_every_setting_is_read(settings: type) -> None:
     assert not unread
 
 
-def test_a_wheel_carries_the_configs_and_works_anywhere(tmp_path: Path) -> None:
+def test_a_wheel_carries_configs_and_votes_and_works_anywhere(tmp_path: Path) -> None:
     root = conf_directory().parent
     build = [
         sys.executable,
@@ -117,3 +117,5 @@ def test_a_wheel_carries_the_configs_and_works_anywhere(tmp_path: Path) -> None:
         where, cwd=tmp_path, env={"PYTHONPATH": str(installed)}, check=True, capture_output=True, text=True
     ).stdout
     assert Path(found.strip()) == installed / "fer_perturb" / "conf"
+    for carried in ("ferplus_votes.npz", "ferplus_LICENSE.txt"):
+        assert (installed / "fer_perturb" / "data" / carried).is_file()

@@ -69,7 +69,15 @@ def confusion_figure(matrix: NDArray[np.int64], classes: tuple[str, ...]) -> Fig
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.5 else "black"
-        axis.text(column, row, f"{100 * share:.0f}" if images[row, 0] else "-", ha="center", va="center", color=colour, fontsize=9)
+        axis.text(
+            column,
+            row,
+            f"{100 * share:.0f}" if images[row, 0] else "-",
+            ha="center",
+            va="center",
+            color=colour,
+            fontsize=9,
+        )
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("predicted")

@@ -21,12 +21,16 @@ def test_by_hand():
         "support": 4,
     }
     assert found["per_class"]["b"]["accuracy"] == pytest.approx(1 / 2)
-    assert found["per_class"]["c"]["support"] == 0
+    assert found["per_class"]["c"] == {"accuracy": None, "f1": None, "support": 0}
 
 
 def test_a_class_without_images_is_left_out_of_the_means():
     found = scores(predictions([0, 0, 0, 0, 1, 1], [0, 0, 0, 2, 1, 0]))
     assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert found["per_class"]["c"] == {"accuracy": None, "f1": None, "support": 0}  # although it was answered
+    assert found["per_class"]["b"]["accuracy"] == 0.5
+    none_right = scores(predictions([0, 0, 1], [1, 1, 1]))
+    assert none_right["per_class"]["a"]["accuracy"] == 0.0  # there, and never found
 
 
 def test_balanced_accuracy_is_the_mean_over_classes_and_f1_too():

@@ -1,6 +1,6 @@
 """The chain on data that it was not made for, and tests on data that it was not trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,15 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from composing import DRAWING, composed, small, small_overrides
+from omegaconf import DictConfig
 from safetensors.torch import load_file
+from small_fer2013 import pictures, write_csv, write_fer2013_csv
 from tiny_dataset import CLASSES, SIZE, TEST, TRAIN, TWINS, VAL, write_tiny
 
 from fer_perturb.data.emotions import EMOTIONS
-from fer_perturb.data.packed import RawSplit, load_packed, write_packed
-from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.data.ferplus import COLUMNS, plurality
+from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
+from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.files import write_json
+from fer_perturb.tasks.other_datasets import matched
 from fer_perturb.train import train
 
 
@@ -70,6 +74,158 @@ def test_tested_on_other_datasets(data_directory: Path, tmp_path: Path) -> None:
     # and a test set that was trained on has nothing but twins
     assert summary["test_on"]["swapped"]["accuracy_no_twins"] is None
     assert sum(entry["support"] for entry in summary["test_on"]["swapped"]["per_class"].values()) == 256
+
+
+def renamed(own: PackedData, root: Path, classes: Sequence[str], *, without: Sequence[str] = ()) -> PackedData:
+    """`own` at `root`, its labels those of `classes`, without the images of the classes that these lack."""
+    splits = {}
+    for name, split in own.splits.items():
+        kept = [row for row, label in enumerate(split.labels) if own.classes[label] not in without]
+        labels = [classes.index(own.classes[split.labels[row]]) for row in kept]
+        splits[name] = RawSplit(split.images[kept], np.array(labels, np.uint8), [split.names[row] for row in kept])
+    return write_packed(root, root.name, classes, splits, {"form": "folder"})
+
+
+def test_classes_are_matched_by_name(data_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "synthetic").symlink_to(data_directory / "synthetic")
+    own = load_packed(data / "synthetic")
+    renamed(own, data / "alphabetical", sorted(EMOTIONS))
+    renamed(own, data / "six", sorted(EMOTIONS[:6]), without=["neutral"])
+    given = ("scheme=baseline", "recipe.epochs=1", "test_on=[alphabetical,six]")
+    run, summary = train(small(data, tmp_path / "outputs", *given))
+    assert "test_on=six: it has no neutral; where the network says so it counts as wrong" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    tables = {
+        name: pq.read_table(run / "predictions" / f"{name}.parquet").sort_by(
+            [("split", "ascending"), ("name", "ascending")]
+        )
+        for name in ("synthetic", "alphabetical", "six")
+    }
+    logits = [f"logit_{emotion}" for emotion in EMOTIONS]
+    for table in tables.values():
+        assert [name for name in table.column_names if name.startswith("logit_")] == logits
+    assert tables["alphabetical"]["label"].equals(tables["synthetic"]["label"])
+    assert summary["test_on"]["alphabetical"] == summary["test"]
+
+    rows = [row for row in tables["synthetic"].to_pylist() if row["split"] == "test" and row["label"] != 6]
+    others = [row for row in tables["six"].to_pylist() if row["split"] == "test"]
+    kept = [(row["name"], row["label"]) for row in rows if row["inference"] == "original"]
+    assert [(row["name"], row["label"]) for row in others if row["inference"] == "original"] == kept
+    six = summary["test_on"]["six"]
+    assert six["accuracy"] == pytest.approx(accuracy(others, EMOTIONS))  # over all seven answers
+    assert six["per_class"]["neutral"] == {"accuracy": None, "f1": None, "support": 0}
+    there = [of["accuracy"] for name, of in six["per_class"].items() if name != "neutral"]
+    assert six["balanced_accuracy"] == pytest.approx(np.mean(there))
+
+    with evaluating(data, f"run={run}", "dataset=folder", "dataset.name=alphabetical") as file:
+        again = pq.read_table(file).sort_by([("split", "ascending"), ("name", "ascending")])
+        assert again.equals(tables["alphabetical"])
+
+
+def test_matched_data_stay_what_they_are(data_directory: Path, tmp_path: Path) -> None:
+    """So that a summary tells data whose labels mean something else from those that it was tested on."""
+    own = load_packed(data_directory / "synthetic")
+    other = renamed(own, tmp_path / "alphabetical", sorted(EMOTIONS))
+    found = matched(other, own, "test_on=alphabetical")
+    assert found.classes == own.classes
+    assert found.identity == other.identity
+    assert matched(own, own, "") is own
+    images = {
+        image.tobytes(): label
+        for image, label in zip(own.splits["test"].images, own.splits["test"].labels, strict=True)
+    }
+    labels = [images[image.tobytes()] for image in found.splits["test"].images]
+    assert found.splits["test"].labels.tolist() == labels
+
+
+def test_classes_that_the_network_does_not_know(data_directory: Path, tmp_path: Path) -> None:
+    own = load_packed(data_directory / "synthetic")
+    more = renamed(own, tmp_path / "more", [*sorted(EMOTIONS), "contempt"])
+    with pytest.raises(UserError, match=r"^test_on=more: it has the class contempt, which .* does not know; .*neutral"):
+        matched(more, own, "test_on=more")
+    tiny = write_tiny(tmp_path / "tiny")
+    with pytest.raises(UserError, match="images have 40x56 pixels; expected 48x48"):
+        matched(tiny, own, "test_on=tiny")
+
+
+@pytest.fixture(scope="module")
+def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small FER2013 with votes: mostly for its label, some for contempt, some undecided."""
+    root = tmp_path_factory.mktemp("data")
+    content = pictures((6, 3, 4))
+    source = write_fer2013_csv(root / "fer2013.csv", content)
+    columns = [*COLUMNS]
+    rows = []
+    for number, one in enumerate(content):
+        says = {"angry": "anger", "happy": "happiness", "sad": "sadness"}.get(one.emotion, one.emotion)
+        voters = {says: 10} if number % 5 else {"contempt": 10} if number % 2 else {"neutral": 5, "fear": 5}
+        rows.append([one.usage, "", *(str(voters.get(column, 0)) for column in columns)])
+    votes = write_csv(root / "fer2013new.csv", ["Usage", "Image name", *columns], rows)
+    prepare_fer2013(source, root / "fer2013", resize=False, votes=votes)
+    return root
+
+
+def on_fer2013(data: Path, outputs: Path, *overrides: str) -> DictConfig:
+    others = [o for o in small_overrides(data, outputs) if not o.startswith(("dataset", "trainer.limit"))]
+    return composed(
+        *others, "dataset=fer2013", "scheme=baseline", "recipe.epochs=1", "recipe.batch_size=16", *overrides
+    )
+
+
+def test_a_run_is_judged_by_votes(fer2013: Path, tmp_path: Path) -> None:
+    run, summary = train(on_fer2013(fer2013, tmp_path))
+    data = load_packed(fer2013 / "fer2013")
+    rows = pq.read_table(run / "predictions" / "fer2013.parquet").to_pylist()
+    for split in ("val", "test"):
+        of = [row for row in rows if (row["split"], row["tta"]) == (split, summary["tta"])]
+        chosen = plurality(data.splits[split].votes)
+        assert 7 in chosen  # contempt, which the network does not know: left out
+        assert -1 in chosen
+        decided = [{**row, "label": label} for row, label in zip(of, chosen, strict=True) if 0 <= label < 7]
+        assert summary["ferplus"][split]["n"] == len(decided)
+        assert summary["ferplus"][split]["accuracy"] == pytest.approx(accuracy(decided, EMOTIONS))
+        each = [
+            accuracy([row for row in decided if row["label"] == k], EMOTIONS) for k in {r["label"] for r in decided}
+        ]
+        assert summary["ferplus"][split]["balanced_accuracy"] == pytest.approx(np.mean(each))
+    older = {key: value for key, value in summary.items() if key not in ("ferplus", "checksum")}  # of before the votes
+    write_json(run / "summary.json", older)
+    again, mended = train(on_fer2013(fer2013, tmp_path))
+    assert again == run
+    assert mended["phases"]["predictor"]["cached"]
+    assert mended["ferplus"] == summary["ferplus"]
+
+
+def test_trained_on_votes(fer2013: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own, of_seven = train(on_fer2013(fer2013, tmp_path))
+    run, summary = train(on_fer2013(fer2013, tmp_path, "dataset.labels=ferplus", "test_on=[fer2013]"))
+    assert run.parent == own.parent
+    assert run != own
+    assert summary["dataset"] == "fer2013@ferplus"
+    keys = {found["phases"]["predictor"]["key"] for found in (summary, of_seven)}
+    assert len(keys) == 2
+    assert list(summary["test"]["per_class"]) == [*EMOTIONS, "contempt"]
+    assert summary["test"]["per_class"]["contempt"]["support"] > 0
+    voted = summary["ferplus"]["test"]
+    assert voted["accuracy"] == summary["test"]["accuracy"]
+    assert voted["n"] == sum(of["support"] for of in summary["test"]["per_class"].values())
+    assert summary["test_on"]["fer2013"]["per_class"]["contempt"]["support"] == 0
+
+    # a network of seven classes is not tested on eight, and one of eight is on seven
+    assert "test_on=fer2013: it has no contempt" in " ".join(capsys.readouterr().out.split())
+    with (
+        pytest.raises(UserError, match="it has the class contempt, which the network does not know"),
+        evaluating(fer2013, f"run={own}", "dataset=fer2013", "dataset.labels=ferplus"),
+    ):
+        pass
+    before = (run / "predictions" / "fer2013.parquet").read_bytes()
+    with evaluating(fer2013, f"run={run}", "dataset=fer2013") as file:
+        assert (file.name, file.read_bytes()) == ("fer2013.parquet", before)
+    with evaluating(fer2013, f"run={run}") as file:
+        assert file.name == "fer2013@ferplus.parquet"
 
 
 @pytest.fixture(scope="module")
