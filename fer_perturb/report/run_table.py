@@ -45,7 +45,7 @@ def print_runs(summaries: Sequence[dict[str, Any]], directories: Sequence[Path])
             _percent(phases["attention"] and phases["attention"]["test"]["accuracy"]),
             *(_seconds(phases[name]) for name in ("attention", "clustering", "predictor")),
         )
-    console = Console(width=None if Console().is_terminal else 150)
+    console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
     for directory in directories:
         console.print(f"All of {directory.parent.name}: {directory}", soft_wrap=True, highlight=False)
