@@ -318,6 +318,8 @@ def _load_split(root: Path, split: str, manifest: dict[str, Any]) -> Split:
             raise ValueError(f"{split}/{what} has {count} rows, expected {total} by {MANIFEST}")
     unmasked = _mapped(root / split / f"{UNMASKED}.npy") if f"{split}/{UNMASKED}.npy" in manifest["arrays"] else None
     votes = _mapped(root / split / f"{VOTES}.npy") if f"{split}/{VOTES}.npy" in beside else None
+    if votes is not None and votes.shape != (total, 10):
+        raise ValueError(f"{split}/{VOTES}.npy is {list(votes.shape)}, expected {[total, 10]}")
     landmarks, placed = _landmarks(root, split, manifest, total)
     return Split(images, labels, names, landmarks=landmarks, unmasked=unmasked, votes=votes, placed=placed)
 
