@@ -16,10 +16,11 @@ from fer_perturb.errors import UserError
 
 PATHS = r"source|votes|run|views_from|budget_of|paths\.data|paths\.outputs"
 NAMES = r"classes"
+PATTERNS = r"dataset\.group"
 
 
 def as_typed(words: Sequence[str]) -> list[str]:
-    """The command line with the values of paths, and the names in classes=[…], quoted for Hydra.
+    """The command line with the values of paths and patterns, and the names in classes=[…], quoted for Hydra.
 
     What is quoted already, null, and ${…} are left to Hydra. In a multirun commas part the runs.
     """
@@ -28,12 +29,14 @@ def as_typed(words: Sequence[str]) -> list[str]:
 
 
 def _quoted_word(word: str, several: bool) -> str:
-    found = re.fullmatch(rf"(\+{{0,2}}(?:{PATHS}|{NAMES}))=(.*)", word, re.DOTALL)
+    found = re.fullmatch(rf"(\+{{0,2}}(?:{PATHS}|{NAMES}|{PATTERNS}))=(.*)", word, re.DOTALL)
     if not found or not found[2]:
         return word
     key, value = found.groups()
     if value == "null" or value[0] in "'\"" or value.startswith("${"):
         return word
+    if re.fullmatch(PATTERNS, key):
+        return f"{key}={_quoted(value)}"
     listed = value.startswith("[") and value.endswith("]")
     if re.fullmatch(NAMES, key):
         return f"{key}=[{','.join(_quoted(name) for name in _split(value[1:-1]))}]" if listed else word

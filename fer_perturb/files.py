@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fer_perturb.errors import UserError
 
 PARTIAL = ".partial"  # the ending of what is not yet whole
-FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
 
 
 @contextmanager

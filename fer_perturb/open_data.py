@@ -5,6 +5,7 @@ from pathlib import Path
 import rich
 from omegaconf import DictConfig
 
+from fer_perturb.data.file_names import folder_name
 from fer_perturb.data.landmarks import unplaced_table
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
@@ -29,7 +30,7 @@ def open_data(config: DictConfig) -> PackedData:
 
 def prepared(config: DictConfig) -> PackedData:
     """The data as they lie on disk, every face whole."""
-    root = Path(config.paths.data, str(config.dataset.name))
+    root = Path(config.paths.data, folder_name(config.dataset.name))
     if config.dataset.kind == "synthetic":
         from fer_perturb.data.prepare_dataset import prepare_synthetic
 

@@ -1,20 +1,17 @@
 """python -m fer_perturb.prepare: a dataset's pictures become packed arrays."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from fer_perturb.cli import entry_point
+from fer_perturb.data.file_names import folder_name
 from fer_perturb.errors import UserError
 
 if TYPE_CHECKING:  # it takes long to import
     from fer_perturb.data.splitting import Splitting
-
-PLAIN_NAME = re.compile(r"[^/\\:*?\"<>|\x00-\x1f+@.\s][^/\\:*?\"<>|\x00-\x1f+@]{0,99}")
-RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # by Windows
 
 
 def prepare(config: DictConfig) -> Path:
@@ -62,17 +59,6 @@ def prepare(config: DictConfig) -> Path:
     ).root
 
 
-def folder_name(given: object) -> str:
-    """dataset.name, which Hydra reads as a number if it is 2024; UserError where it is no plain name of a folder."""
-    name = str(given)
-    if not PLAIN_NAME.fullmatch(name) or RESERVED.fullmatch(name):
-        raise UserError(
-            f"dataset.name={name}: expected a plain name for a folder, of at most 100 characters and without "
-            ' / \\ : * ? " < > | + @.'
-        )
-    return name
-
-
 def not_another(root: Path, kind: str) -> None:
     """UserError where data of another kind lie at `root`, which preparing this one would replace."""
     try:
@@ -103,8 +89,10 @@ def _classes(given: object) -> list[str] | None:
 def _splitting(dataset: DictConfig) -> "Splitting":
     from fer_perturb.data.splitting import Splitting
 
-    shares: Any = None if dataset.split is None else OmegaConf.to_container(dataset.split)
-    if shares is not None and (len(shares) != 3 or not all(isinstance(share, int | float) for share in shares)):
+    shares: Any = dataset.split
+    if shares is not None and not (
+        isinstance(shares, ListConfig) and len(shares) == 3 and all(isinstance(share, int | float) for share in shares)
+    ):
         raise UserError(
             f"dataset.split={shares}: expected three shares, of train, val and test, such as [0.8,0.1,0.1]."
         )

@@ -62,6 +62,11 @@ def test_names_of_classes_are_taken_as_they_are_typed(typed: str, names: list[st
     assert read(f"classes={typed}") == names
 
 
+@pytest.mark.parametrize("pattern", [r"^S\d{1,3}_", "[0-9]", "(a|b),c", "^(S[0-9]+)_", "a=b", "é+"])
+def test_a_pattern_is_taken_as_it_is_typed(pattern: str) -> None:
+    assert read(f"dataset.group={pattern}") == pattern
+
+
 def test_a_multirun_over_runs() -> None:
     assert as_typed(["-m", "run=a b,c"]) == ["-m", 'run="a b","c"']
     assert as_typed(["run=a b,c"]) == ['run="a b,c"']
@@ -70,6 +75,13 @@ def test_a_multirun_over_runs() -> None:
 def test_other_words_are_left_to_hydra() -> None:
     words = ["scheme=baseline,perturb", "-m", "model.attention.at=[input]", "seed=0", "--help", "dataset=folder"]
     assert as_typed(words) == words
+
+
+def test_no_run_leaves_the_folder_of_outputs(tmp_path: Path, commands: Commands) -> None:
+    words = (f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}")
+    told = commands("train", "dataset=folder", "dataset.name=../outside", *words).sentence
+    assert "dataset.name=../outside: expected a plain name for a folder" in told
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_home_folder() -> None:

@@ -140,7 +140,8 @@ def read_fer2013(source: Path, *, resize: bool, progress: Progress) -> Fer2013:
         if not len(splits[split]):
             found = ", ".join(f"{name}: {len(splits[key])}" for name, key in USAGES.items())
             raise UserError(
-                f"{source} has no {usage} images, so the {split} split is missing (found {found}). Expected all three."
+                f"{source} has no {usage} images, so the {split} split is missing (found {found}). Expected all three, "
+                "in one source."
             )
     _say_what_is_missing(source, splits)
     return Fer2013(splits=splits, form=form, left_out=left_out)
@@ -329,16 +330,17 @@ def _read_pictures(pictures: Iterable[_Picture], *, resize: bool, progress: Prog
 
 def _choose(tables: list[_Table], source: Path, container: str) -> tuple[dict[str | None, _Table], tuple[str, ...]]:
     """Split -> its csv, or None -> the one csv whose rows tell their splits; and the columns in their order."""
-    headers = [_header(table) for table in tables]
+    tables, headers = _readable(tables)
     _say_whose_votes(tables, headers)
     fitting = [(table, header) for table, header in zip(tables, headers, strict=True) if _fits(header)]
-    named: dict[str | None, _Table] = {
-        split: table for table in tables if (split := split_named(table.path.name.partition(".")[0]))
-    }
-    if set(named) == set(SPLITS):
-        lacking = [table for split, table in named.items() if not set(COLUMNS[:2]) <= set(_header(table))]
-        if not lacking:
-            return {**named}, COLUMNS[:2]
+    named = [
+        (split_named(table.path.name.partition(".")[0]), table)
+        for table, header in zip(tables, headers, strict=True)
+        if set(COLUMNS[:2]) <= set(header)
+    ]
+    by_split: dict[str | None, _Table] = {split: table for split, table in named if split}
+    if set(by_split) == set(SPLITS) and len(by_split) == sum(split is not None for split, _ in named):
+        return by_split, COLUMNS[:2]
     if len(fitting) == 1:
         return {None: fitting[0][0]}, fitting[0][1]
     if len(fitting) > 1:
@@ -376,6 +378,19 @@ def _say_whose_votes(tables: list[_Table], headers: list[tuple[str, ...]]) -> No
                 f"{table.where} has votes of FER+, which are not read: those that come with the package are. To have "
                 "yours read: votes=PATH of the csv"
             )
+
+
+def _readable(tables: list[_Table]) -> tuple[list[_Table], list[tuple[str, ...]]]:
+    """The csvs whose columns can be read, and these; UserError where none can."""
+    read, refused = [], []
+    for table in tables:
+        try:
+            read.append((table, _header(table)))
+        except UserError as error:
+            refused.append(error)
+    if refused and not read:
+        raise refused[0]
+    return [table for table, _ in read], [header for _, header in read]
 
 
 def _fits(header: tuple[str, ...]) -> bool:

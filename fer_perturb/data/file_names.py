@@ -1,13 +1,18 @@
-"""Names that mean the same, and files that mean nothing."""
+"""Names that mean the same, names for folders, and files that mean nothing."""
 
+import re
 import unicodedata
 from pathlib import PurePath
+
+from fer_perturb.errors import UserError
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
+PLAIN_NAME = re.compile(r"[^/\\:*?\"<>|\x00-\x1f+@.\s][^/\\:*?\"<>|\x00-\x1f+@]{0,99}")
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # by Windows
 LITTER = "left by an operating system (._*, __MACOSX, .DS_Store, Thumbs.db, desktop.ini)"
 
 
@@ -25,3 +30,14 @@ def is_litter(path: PurePath) -> bool:
 def composed(name: str) -> str:
     """A name with its accents in one character each, as people type them; macOS stores them apart."""
     return unicodedata.normalize("NFC", name)
+
+
+def folder_name(given: object) -> str:
+    """dataset.name, which Hydra reads as a number if it is 2024; UserError where it is no plain name of a folder."""
+    name = str(given)
+    if not PLAIN_NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        raise UserError(
+            f"dataset.name={name}: expected a plain name for a folder, of at most 100 characters and without "
+            ' / \\ : * ? " < > | + @.'
+        )
+    return name

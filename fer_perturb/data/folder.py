@@ -2,12 +2,14 @@
 
 import csv
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import rich
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import Progress
@@ -19,11 +21,12 @@ from fer_perturb.data.file_names import LITTER, SPLIT_NAMES, composed, is_litter
 from fer_perturb.data.near_duplicates import LIMIT, near_duplicates
 from fer_perturb.data.packed import RawSplit, image_identities
 from fer_perturb.data.splitting import Splitting, split_rows, together
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, warn
 
 LAYOUT = "train/<class>/<picture>, val/<class>/<picture> and test/<class>/<picture>"
 COLUMNS = ("path", "label", "split", "group")  # of a csv that lists pictures; the last two may be missing
 MOST_CLASSES = 127  # predictions hold labels as int8
+NO_CSV = (UnicodeError, csv.Error, OSError, EOFError, zlib.error)  # what reading another file as one ends in
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ def read_folder(
     a picture that cannot be read.
     """
     if source.is_dir():
-        lists = [path for path in _entries(source, _Found()) if re.search(r"\.csv(\.gz)?$", path.name, re.IGNORECASE)]
-        found = _in_lists(lists) if lists and not _folders(source) else _in_folders(source)
+        lists = _lists(source)
+        found = _in_lists(lists) if lists else _in_folders(source)
     elif source.is_file():
         found = _in_lists([source])
     else:
@@ -90,7 +93,7 @@ def read_folder(
     labels = np.array([names.index(picture.label) for picture in pictures], dtype=np.uint8)
     parts = [picture.split for picture in pictures]
     if shares:
-        rows = np.array([row for row, part in enumerate(parts) if part in (None, "divided")])
+        rows = np.array([row for row, part in enumerate(parts) if part is None])
         groups = _groups(images[rows], [pictures[row] for row in rows], splitting, progress)
         for row, part in zip(
             rows, split_rows(labels[rows], groups, list(shares.values()), splitting.seed), strict=True
@@ -124,16 +127,26 @@ def checked_size(resize: object) -> tuple[int, int] | None:
 def _in_folders(source: Path) -> _Found:
     found = _Found()
     root = source
-    while (inside := _folders(root)) and len(inside) == 1 and not split_named(inside[0].name) and _folders(inside[0]):
+    while len(inside := _folders(root)) == 1 and not split_named(inside[0].name) and _folders(inside[0]):
+        for path in _entries(root, found):
+            if not path.is_dir():
+                found.leave_out("file beside the class folders")
         root = inside[0]  # an archive's own folder around the splits
     split_folders = {folder: split for folder in inside if (split := split_named(folder.name))}
     if not split_folders:
         _in_class_folders(root, None, found)
+    else:
+        for path in _entries(root, found):
+            if path not in split_folders:
+                found.leave_out("file or folder beside those of the splits")
     for folder, split in split_folders.items():
         _in_class_folders(folder, split, found)
     if not found.pictures:
         there = ", ".join(path.name for path in _entries(root, _Found())) or "nothing"
-        raise UserError(f"{root} has no pictures in class folders (it has {there}). Expected {LAYOUT}.")
+        raise UserError(
+            f"{root} has no pictures in class folders (it has {there}). Expected {LAYOUT}, or a csv with the columns "
+            f"{COLUMNS[0]} and {COLUMNS[1]}."
+        )
     return found
 
 
@@ -143,6 +156,7 @@ def _in_class_folders(folder: Path, split: str | None, found: _Found) -> None:
         if not class_folder.is_dir():
             found.leave_out("file beside the class folders")
             continue
+        _writable_name(class_folder)
         for path in _entries(class_folder, found):
             if path.is_dir():
                 raise UserError(f"{path} is a folder inside a class folder. Expected {LAYOUT}.")
@@ -150,6 +164,25 @@ def _in_class_folders(folder: Path, split: str | None, found: _Found) -> None:
                 found.leave_out("file that is no picture")
             else:
                 found.pictures.append(_Picture(_writable_name(path), composed(class_folder.name), split))
+
+
+def _lists(source: Path) -> list[Path]:
+    """The csvs in a folder that list pictures; where there is no folder beside them, all csvs are taken for such."""
+    csvs = [path for path in _entries(source, _Found()) if re.search(r"\.csv(\.gz)?$", path.name, re.IGNORECASE)]
+    if not _folders(source):
+        return csvs
+    lists = [path for path in csvs if _lists_pictures(path)]
+    if lists:
+        print(f"The pictures are those that {', '.join(path.name for path in lists)} in {source} lists.")
+    return lists
+
+
+def _lists_pictures(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, opened_csv(file) as (names, _):
+            return set(COLUMNS[:2]) <= {name.lower() for name in names}
+    except NO_CSV:
+        return False
 
 
 def _in_lists(lists: Sequence[Path]) -> _Found:
@@ -186,10 +219,13 @@ def _in_list(source: Path, found: _Found) -> None:
                     raise UserError(
                         f"Line {number} of {source} has the split {values['split']!r}. Expected one of {known}."
                     )
+                if not values["path"] or not values["label"]:
+                    raise UserError(f"Line {number} of {source} has no path or no label. Expected both.")
                 path = _writable_name(source.parent / values["path"])
                 found.pictures.append(_Picture(path, composed(values["label"]), split, values.get("group") or None))
-    except (UnicodeDecodeError, csv.Error, OSError, EOFError) as error:
-        raise UserError(f"{source} cannot be read as a csv: {error}. {expected}") from error
+    except NO_CSV as error:
+        unpack = " Unpack it first." if zipfile.is_zipfile(source) or tarfile.is_tarfile(source) else ""
+        raise UserError(f"{source} cannot be read as a csv: {error}. {expected}{unpack}") from error
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -214,12 +250,13 @@ def _entries(folder: Path, found: _Found) -> list[Path]:
 
 
 def _writable_name(path: Path) -> Path:
-    """UserError where a picture's name cannot stand in a list of names."""
+    """UserError where the name of a picture, or of the folder that it lies in, cannot stand in a list of names."""
+    name = f"{path.parent.name}/{path.name}"
     try:
-        path.name.encode()
+        name.encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{str(path)!r} has a name that is not UTF-8. Rename it.") from error
-    if re.search(r"[\r\n]", path.name):
+    if re.search(r"[\r\n]", name):
         raise UserError(f"{str(path)!r} has a line break in its name. Rename it.")
     return path
 
@@ -231,7 +268,7 @@ def _classes(pictures: Sequence[_Picture], given: Sequence[str] | None, source: 
     present = sorted({picture.label for picture in pictures})
     names = present if given is None else [composed(name) for name in given]
     if given is None:
-        rich.print(f"Classes, as they are found: {', '.join(names)}. In another order: 'classes=[{','.join(names)}]'")
+        print(f"Classes, as they are found: {', '.join(names)}. In another order: 'classes=[{','.join(names)}]'")
     if not 2 <= len(names) <= MOST_CLASSES:
         raise UserError(f"{source} has {len(names)} classes. Expected 2 to {MOST_CLASSES} different names.")
     if len(set(names)) != len(names):
@@ -256,13 +293,15 @@ def _shares(
     Of data with val or test alone beside train, and `dataset.val_share`, that is the test.
     """
     there = {picture.split for picture in pictures}
-    if there == {None}:
+    if there in ({None}, {"train"}):
         if splitting.shares is None:
+            what = "no splits" if there == {None} else "no val and no test, only train"
             raise UserError(
-                f"{source} has class folders and no splits. Give the shares of train, val and test: "
-                "'dataset.split=[0.8,0.1,0.1]'. Expected that, or " + LAYOUT + "."
+                f"{source} has {what}. Give the shares of train, val and test: 'dataset.split=[0.8,0.1,0.1]'. Expected "
+                f"that, or {LAYOUT}."
             )
-        return list(pictures), dict(zip(SPLITS, splitting.shares, strict=True))
+        whole = [replace(picture, split=None) for picture in pictures]
+        return whole, dict(zip(SPLITS, splitting.shares, strict=True))
     if None in there:
         raise UserError(f"{source} gives some pictures a split and others none. Expected one for each, or for none.")
     if splitting.shares is not None:
@@ -271,6 +310,8 @@ def _shares(
         )
     if splitting.val_share is None:
         if there in ({"train", "val", "test"}, {"test"}):
+            if splitting.group is not None:
+                warn(f"dataset.group changes nothing: {source} has splits of its own.")
             return list(pictures), {}
         lacking = [split for split in SPLITS if split not in there]
         way = "" if "train" in lacking else (
@@ -283,8 +324,8 @@ def _shares(
             "train, and val or test, which is the test then."
         )
     if "val" in there:
-        rich.print("What lies beside train is the test; val is taken from train.")
-    told = [_Picture(of.path, of.label, "divided" if of.split == "train" else "test", of.group) for of in pictures]
+        print("What lies beside train is the test; val is taken from train.")
+    told = [replace(of, split=None if of.split == "train" else "test") for of in pictures]
     return told, {"train": 1 - splitting.val_share, "val": splitting.val_share}
 
 
@@ -297,6 +338,8 @@ def _groups(
     if len(first) <= LIMIT:
         near = near_duplicates(images[first], progress)
         pairs += [first[near.shifted], first[near.mirrored]]
+    else:
+        warn(f"Of more than {LIMIT:,} pictures only equal ones are kept in one split, not those that are nearly so.")
     names = [picture.group or splitting.group_of(picture.path.name) for picture in pictures]
     if splitting.group and not any(names):
         raise UserError(

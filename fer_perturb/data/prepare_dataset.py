@@ -45,7 +45,7 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool, votes: Path | Non
         settings["sha256"] = _sha256(source)
         standing = _standing(root, settings)
         if standing is not None:
-            rich.print(f"{root} was already made from this source.")
+            print(f"{root} was already made from this source.")
             return standing
     with _progress() as progress:
         read = read_fer2013(source, resize=resize, progress=progress)
@@ -113,7 +113,7 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
     }
     standing = _standing(root, settings)
     if standing is not None:
-        rich.print(f"{root} was already made from these images and landmarks.")
+        print(f"{root} was already made from these images and landmarks.")
         return standing
     with _progress() as progress:
         splits = masked_splits(data, progress, drop=unplaced == "drop", workers=workers)
@@ -229,8 +229,10 @@ def _write(
 def _alone(root: Path) -> Iterator[None]:
     """Holds `root` for this process, and puts right what a killed one left: data that it had moved aside, to make
     way for new ones that never came, stand at `root` again, and all else that it left beside it is cleared away."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.parent / f".{root.name}.lock"):
+    with files.told_when_full(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root.parent / f".{root.name}.lock").acquire()
+    with lock:
         for old in _moved_aside(root):
             old.rename(root)
         for path in _leftovers(root):

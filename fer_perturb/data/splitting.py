@@ -29,7 +29,7 @@ class Splitting:
         """Raises UserError for values that cannot work."""
         if self.val_share is not None and not 0 < self.val_share < 1:
             raise UserError(f"dataset.val_share={self.val_share}: expected a share above 0 and below 1, such as 0.1.")
-        if self.shares is not None and (min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-6):
+        if self.shares is not None and (min(self.shares) <= 0 or not abs(sum(self.shares) - 1) <= 1e-6):
             raise UserError(
                 f"dataset.split={list(self.shares)}: expected the shares of train, val and test, which add up to 1, "
                 "such as [0.8,0.1,0.1]."

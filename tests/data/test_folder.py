@@ -77,7 +77,12 @@ def test_hidden_files_are_passed_over_and_others_counted(source: Path) -> None:
     (source / "README.md").write_bytes(b"x")
     found = read(source)
     assert len(found.splits["train"]) == 12
-    assert found.left_out == {LITTER: 2, "file that is no picture": 1, "file beside the class folders": 1}
+    assert found.left_out == {
+        LITTER: 2,
+        "file that is no picture": 1,
+        "file beside the class folders": 1,
+        "file or folder beside those of the splits": 1,
+    }
 
 
 def test_resize_on_request(source: Path) -> None:
