@@ -89,7 +89,7 @@ def make_trainer(
     try:
         trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:  # of Slurm's variables, too
-        raise UserError(f"trainer: Lightning cannot run this: {error}") from error
+        raise UserError(f"trainer: Lightning cannot run this: {error}{_of_slurm(error)}") from error
     strategy = trainer.strategy
     # what forks or spawns gives the weights back, and not what the callbacks counted
     whole = isinstance(strategy, DDPStrategy) and not isinstance(strategy.launcher, _MultiProcessingLauncher)
@@ -99,6 +99,16 @@ def make_trainer(
             "process runs the whole program and holds the whole network (from a notebook: trainer.devices=1)."
         )
     return trainer
+
+
+def _of_slurm(error: Exception) -> str:
+    """What Lightning's advice for Slurm means here."""
+    if "SLURM" not in str(error):
+        return ""
+    return (
+        " Here `devices` is trainer.devices, and `num_nodes` +trainer.num_nodes. For one process in this allocation: "
+        "srun --ntasks=1 --ntasks-per-node=1, or unset SLURM_NTASKS"
+    )
 
 
 def on_one_device(config: DictConfig, trainer: pl.Trainer) -> DictConfig:

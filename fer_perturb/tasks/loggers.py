@@ -8,7 +8,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, first_line
+from fer_perturb.services import answers
+
+MODES = ("offline", "online", "disabled")  # of conf/logger/wandb.yaml
 
 
 @contextmanager
@@ -23,6 +26,14 @@ def phase_logger(config: DictConfig, phase: str, run: Path) -> Iterator[Logger]:
         return
     import wandb  # slow to import
 
+    ways = "Take logger.mode=offline or logger=csv"
+    if config.logger.mode not in MODES:
+        raise UserError(f"logger.mode={config.logger.mode}: expected one of {', '.join(MODES)}.")
+    address = wandb.setup().settings.base_url
+    if config.logger.mode == "online" and not answers(address):
+        raise UserError(
+            f"logger.mode=online: {address} does not answer (no network?). {ways}; wandb sync sends an offline run later."
+        )
     resolved: Any = OmegaConf.to_container(config, resolve=True)
     try:
         wandb_run = wandb.init(
@@ -38,8 +49,7 @@ def phase_logger(config: DictConfig, phase: str, run: Path) -> Iterator[Logger]:
         )
     except wandb.errors.Error as error:
         raise UserError(
-            f"logger.mode={config.logger.mode}: wandb cannot start ({error}). Log in with `wandb login`, or take "
-            "logger.mode=offline or logger=csv."
+            f"logger.mode={config.logger.mode}: wandb cannot start: {first_line(error)} {ways}, or log in: wandb login"
         ) from error
     failed = True
     try:

@@ -1,0 +1,31 @@
+"""Services that may not be there."""
+
+import ssl
+import urllib.error
+import urllib.request
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+PATIENCE = 4.0  # seconds; the services' own clients try again and again, for a minute or more
+
+
+def answers(url: str) -> bool:
+    """Whether whoever serves `url` answers at all within PATIENCE, through the proxy that the environment names."""
+    found: SimpleQueue[bool] = SimpleQueue()
+    Thread(target=lambda: found.put(_answers(url)), daemon=True).start()  # looking a name up knows no timeout
+    try:
+        return found.get(timeout=PATIENCE)
+    except Empty:
+        return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE).close()
+    except urllib.error.HTTPError:
+        return True  # that the page is not there is an answer, too
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, ssl.SSLError)  # the service's client may know other certificates
+    except OSError:
+        return False
+    return True
