@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import timm
@@ -21,7 +22,7 @@ from safetensors.torch import save_file
 
 from fer_perturb import services
 from fer_perturb.errors import UserError
-from fer_perturb.models.build import build_network
+from fer_perturb.models.build import build_network, check_network
 from fer_perturb.models.create import UnavailableWeightsError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,7 +143,7 @@ def test_a_hub_that_answers_is_asked(no_hub: Path, server: str, monkeypatch: pyt
         raise OSError("the hub is being mended")
 
     monkeypatch.setattr("timm.models._hub.hf_hub_download", fails)
-    with pytest.raises(UserError, match="the weights of test_resnet cannot be fetched .*the hub is being mended"):
+    with pytest.raises(UserError, match=r"the weights of test_resnet cannot be fetched .*the hub is being mended"):
         build_network("test_resnet", num_classes=7, kwargs={"pretrained": True})
     assert asked == [False]
 
@@ -242,9 +243,9 @@ def test_slurm_s_tasks_for_two_processes(
     allocation: dict[str, str], train: Train, data_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # as the first message says
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")  # and by srun, as ever with several processes
     told = train("scheme=baseline").sentence
-    assert "Set `devices=2`" in told
-    assert "`devices` is trainer.devices" in told
+    assert "srun has started 2 processes. For one run that they train together: trainer.devices=2." in told
     words = [*small_overrides(data_directory, tmp_path / "outputs"), "scheme=baseline", "trainer.devices=2"]
     python_path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     environment = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1"}
@@ -256,7 +257,7 @@ def test_slurm_s_tasks_for_two_processes(
         )
         for rank in "01"
     ]  # fmt: skip
-    shown = [process.communicate(timeout=300)[0] for process in processes]
+    shown = [process.communicate(timeout=100)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], shown
     assert len(list(tmp_path.glob("outputs/synthetic/*/baseline/*/summary.json"))) == 1
 
@@ -271,3 +272,42 @@ def test_a_network_without_maps_is_gated_on_its_input(train: Train) -> None:
     assert "(attention_model.attention.at=[input])" in told
     shown = train(*network, "attention_model.attention.at=[input]")
     assert shown.status == 0, shown.err
+
+
+@pytest.mark.parametrize(
+    ("name", "small_input", "works"),
+    [
+        ("test_vit", False, {"small_input": True}),
+        ("crossvit_tiny_240", True, {"small_input": False}),
+        ("xcit_nano_12_p8_224", True, {"small_input": False}),
+        ("mvitv2_tiny", True, {"small_input": False}),
+        ("levit_128s", True, {"small_input": False, "kwargs": {"img_size": 48}}),
+        ("levit_128s", False, {"small_input": False, "kwargs": {"img_size": 48}}),
+        ("pit_ti_224", True, {"small_input": False, "kwargs": {"img_size": 48}}),
+        ("visformer_tiny", True, {"small_input": False, "kwargs": {"img_size": 48}}),
+    ],
+)
+def test_networks_that_do_not_take_48_pixels(name: str, small_input: bool, works: dict[str, Any]) -> None:
+    def check(small_input: bool, kwargs: dict[str, Any] | None = None) -> None:
+        network = build_network(name, num_classes=7, small_input=small_input, kwargs=kwargs)
+        check_network(network, (48, 48), small_input=small_input)
+
+    with pytest.raises(UserError) as told:
+        check(small_input)
+    assert f"model.small_input={str(works['small_input']).lower()}" in str(told.value)
+    if "kwargs" in works:
+        assert "model.small_input=false, alone or with +model.kwargs.img_size=48" in str(told.value)
+    check(**works)
+
+
+def test_that_advice_is_followed_on_the_command_line(train: Train) -> None:
+    words = ("model=timm", "model.backbone=levit_128s", "scheme=perturb", "attention_model.attention.at=[input]")
+    told = train(*words).sentence
+    assert "+model.kwargs.img_size=48" in told  # of both networks, though phase 1's is the first to be refused
+    shown = train(*words, "model.small_input=false", "+model.kwargs.img_size=48", "trainer.limit_train_batches=2")
+    assert shown.status == 0, shown.err
+
+
+def test_sizes_that_a_network_cannot_be_built_for() -> None:
+    with pytest.raises(UserError, match="visformer_tiny cannot be built with .*patch_size=32"):
+        build_network("visformer_tiny", num_classes=7, kwargs={"img_size": 48, "patch_size": 32, "embed_dim": 0})

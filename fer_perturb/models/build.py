@@ -13,7 +13,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.models import densenet121, dpn26, resmasking, resnet50, resnet_small, vgg16
 from fer_perturb.models.create import create
 from fer_perturb.models.gates import GatedNetwork
-from fer_perturb.models.small_input import build_for_small_input
+from fer_perturb.models.small_input import as_it_is_advice, build_for_small_input
 
 # importing these has registered their networks with timm
 MODULES = (vgg16, resnet50, densenet121, dpn26, resmasking, resnet_small)
@@ -65,7 +65,6 @@ def check_network(network: nn.Module, image_size: tuple[int, int], *, small_inpu
     weights, statistics and random streams stay as they were.
     """
     height, width = image_size
-    advised = "" if small_input else "model.small_input=true, "
     pictures = torch.zeros(2, 1, height, width)
     if (parameter := next(network.parameters(), None)) is not None:
         pictures = pictures.to(parameter)
@@ -82,9 +81,7 @@ def check_network(network: nn.Module, image_size: tuple[int, int], *, small_inpu
     except Exception as error:  # whatever the network's own code raises for a picture that it does not take
         raise UserError(
             f"model.backbone: {_name(network)} does not take grey pictures of {height}x{width} pixels "
-            f"({str(error) or type(error).__name__}). Try {advised}the network's own arguments for that size in "
-            "model.kwargs (such as img_size and patch_size), or another size: some networks take multiples of 16 or 32 "
-            "only."
+            f"({str(error) or type(error).__name__}). {_advice(image_size, small_input)}"
         ) from error
     finally:
         for module, training in modes.items():
@@ -98,8 +95,13 @@ def check_network(network: nn.Module, image_size: tuple[int, int], *, small_inpu
     if not bool(torch.isfinite(logits).all()):
         raise UserError(
             f"model.backbone: {_name(network)} gives logits that are not finite for pictures of {height}x{width} "
-            f"pixels: its last feature map has probably shrunk to nothing. Try {advised}or another network."
+            f"pixels: its last feature map has probably shrunk to nothing. {_advice(image_size, small_input)}"
         )
+
+
+def _advice(image_size: tuple[int, int], small_input: bool) -> str:
+    as_it_is = as_it_is_advice(image_size)
+    return as_it_is if small_input else f"Try model.small_input=true. {as_it_is}"
 
 
 def _name(network: nn.Module) -> str:

@@ -21,16 +21,14 @@ def create(backbone: str, arguments: Mapping[str, Any]) -> nn.Module:
             return _built(backbone, arguments)
         with _kept_weights_alone_without_hub():
             return _built(backbone, arguments)
-    except OSError as error:
-        if not arguments.get("pretrained"):
+    except Exception as error:  # whatever the network's own code raises for arguments that it cannot use
+        if not (isinstance(error, OSError) and arguments.get("pretrained")):
             raise _refused(backbone, arguments, error) from error
         raise UnavailableWeightsError(
             f"model.kwargs.pretrained: the weights of {backbone} cannot be fetched from the Hugging Face hub (no "
             f"network?): {first_line(error)} Where there is a network, run the command once: they are kept. Or leave "
             "model.kwargs.pretrained out, to train from random weights."
         ) from error
-    except (TypeError, ValueError, AssertionError, KeyError, RuntimeError) as error:
-        raise _refused(backbone, arguments, error) from error
 
 
 class UnavailableWeightsError(UserError):

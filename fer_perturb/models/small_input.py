@@ -73,10 +73,19 @@ def build_for_small_input(backbone: str, arguments: Mapping[str, Any], image_siz
         height, width = image_size
         raise UserError(
             f"model.small_input: {backbone} cannot be fitted to pictures of {height}x{width} pixels "
-            f"({str(error) or type(error).__name__}). Set model.small_input=false and give the network's own "
-            "arguments for that size in model.kwargs, or choose another network."
+            f"({str(error) or type(error).__name__}). {as_it_is_advice(image_size)}"
         ) from error
     return network
+
+
+def as_it_is_advice(image_size: tuple[int, int]) -> str:
+    """What is left to try for a network that cannot be fitted to `image_size` (H, W)."""
+    height, width = image_size
+    size = height if height == width else f"[{height},{width}]"
+    return (
+        f"Try model.small_input=false, alone or with +model.kwargs.img_size={size}; or another network: docs/networks.md "
+        "tells which families of timm take 48 pixels, and how."
+    )
 
 
 def _size_arguments(skeleton: nn.Module, image_size: tuple[int, int]) -> dict[str, Any]:

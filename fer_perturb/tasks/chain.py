@@ -28,7 +28,7 @@ from fer_perturb.tasks.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.costs import attention_size, clustering_images, training_cost, versions
-from fer_perturb.tasks.fitting import fit, make_trainer, on_one_device
+from fer_perturb.tasks.fitting import fit, make_trainer, on_one_device, refuse_idle_tasks
 from fer_perturb.tasks.flops import forward_flops
 from fer_perturb.tasks.grey_values import GreyValues
 from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
@@ -80,6 +80,7 @@ class Chain:
         self.data = FaceDataModule(data, batch_size=self.recipe.batch_size, seed=self.seed, clean=config.dataset.clean)
         self.run_directory = run_directory(config)
         trainer = make_trainer(config.trainer, self.recipe, self.run_directory, None)
+        refuse_idle_tasks(trainer)
         self.first = trainer.is_global_zero  # of the processes that train together, if there are several
         self.alone = config.trainer if trainer.world_size == 1 else on_one_device(config.trainer, trainer)
         self.cache = Path(config.paths.outputs, ".cache")
@@ -239,8 +240,10 @@ class Chain:
             )
             for training_size in {size, *self.recipe.training_sizes(self.data.data.image_size)}:
                 check_network(network, training_size, small_input=model.small_input)
-        except UserError as error:  # which names the keys of `model`
-            raise UserError(re.sub(r"\bmodel\.(?=[a-z])", f"{key}.", str(error))) from error
+        except UserError as error:  # which names the keys of `model`; what the two networks share is set there
+            shared = all(model[name] == self.config.model[name] for name in ("backbone", "small_input", "kwargs"))
+            keys = r"\bmodel\.(?=attention\b)" if shared else r"\bmodel\.(?=[a-z])"
+            raise UserError(re.sub(keys, f"{key}.", str(error))) from error
         return network
 
     def _train(self, task: Classifier, directory: Path, name: str, source: AttentionSource | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Training with Lightning, resumed where it was interrupted; the best epoch on val is what is kept."""
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ from fer_perturb.tasks.recipe import Recipe
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements, no lists of absent devices
 warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")  # Lightning's own affair, once an epoch
+
+
+ONE_TASK = "For one process in this allocation: srun --ntasks=1 --ntasks-per-node=1, or unset SLURM_NTASKS"
 
 
 class Stopwatch(pl.Callback):
@@ -103,12 +107,17 @@ def make_trainer(
 
 def _of_slurm(error: Exception) -> str:
     """What Lightning's advice for Slurm means here."""
-    if "SLURM" not in str(error):
-        return ""
-    return (
-        " Here `devices` is trainer.devices, and `num_nodes` +trainer.num_nodes. For one process in this allocation: "
-        "srun --ntasks=1 --ntasks-per-node=1, or unset SLURM_NTASKS"
-    )
+    return f" Here `devices` is trainer.devices. {ONE_TASK}" if "SLURM" in str(error) else ""
+
+
+def refuse_idle_tasks(trainer: pl.Trainer) -> None:
+    """UserError where Slurm has started several processes, and `trainer` trains with one: each would do the same."""
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))  # set by srun
+    if tasks > 1 and trainer.world_size == 1:
+        raise UserError(
+            f"trainer.devices=1, but srun has started {tasks} processes. For one run that they train together: "
+            f"trainer.devices={tasks}. {ONE_TASK}"
+        )
 
 
 def on_one_device(config: DictConfig, trainer: pl.Trainer) -> DictConfig:

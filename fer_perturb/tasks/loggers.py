@@ -32,7 +32,8 @@ def phase_logger(config: DictConfig, phase: str, run: Path) -> Iterator[Logger]:
     address = wandb.setup().settings.base_url
     if config.logger.mode == "online" and not answers(address):
         raise UserError(
-            f"logger.mode=online: {address} does not answer (no network?). {ways}; wandb sync sends an offline run later."
+            f"logger.mode=online: {address} does not answer (no network?). {ways}; "
+            "wandb sync sends an offline run later."
         )
     resolved: Any = OmegaConf.to_container(config, resolve=True)
     try:
