@@ -13,7 +13,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.models import densenet121, dpn26, resmasking, resnet50, resnet_small, vgg16
 from fer_perturb.models.create import create
 from fer_perturb.models.gates import GatedNetwork
-from fer_perturb.models.small_input import as_it_is_advice, build_for_small_input
+from fer_perturb.models.small_input import build_for_small_input, other_ways
 
 # importing these has registered their networks with timm
 MODULES = (vgg16, resnet50, densenet121, dpn26, resmasking, resnet_small)
@@ -81,7 +81,7 @@ def check_network(network: nn.Module, image_size: tuple[int, int], *, small_inpu
     except Exception as error:  # whatever the network's own code raises for a picture that it does not take
         raise UserError(
             f"model.backbone: {_name(network)} does not take grey pictures of {height}x{width} pixels "
-            f"({str(error) or type(error).__name__}). {_advice(image_size, small_input)}"
+            f"({str(error) or type(error).__name__}). {other_ways(image_size, small_input)}"
         ) from error
     finally:
         for module, training in modes.items():
@@ -95,13 +95,8 @@ def check_network(network: nn.Module, image_size: tuple[int, int], *, small_inpu
     if not bool(torch.isfinite(logits).all()):
         raise UserError(
             f"model.backbone: {_name(network)} gives logits that are not finite for pictures of {height}x{width} "
-            f"pixels: its last feature map has probably shrunk to nothing. {_advice(image_size, small_input)}"
+            f"pixels: its last feature map has probably shrunk to nothing. {other_ways(image_size, small_input)}"
         )
-
-
-def _advice(image_size: tuple[int, int], small_input: bool) -> str:
-    as_it_is = as_it_is_advice(image_size)
-    return as_it_is if small_input else f"Try model.small_input=true. {as_it_is}"
 
 
 def _name(network: nn.Module) -> str:

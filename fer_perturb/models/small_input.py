@@ -73,18 +73,19 @@ def build_for_small_input(backbone: str, arguments: Mapping[str, Any], image_siz
         height, width = image_size
         raise UserError(
             f"model.small_input: {backbone} cannot be fitted to pictures of {height}x{width} pixels "
-            f"({str(error) or type(error).__name__}). {as_it_is_advice(image_size)}"
+            f"({str(error) or type(error).__name__}). {other_ways(image_size, small_input=True)}"
         ) from error
     return network
 
 
-def as_it_is_advice(image_size: tuple[int, int]) -> str:
-    """What is left to try for a network that cannot be fitted to `image_size` (H, W)."""
+def other_ways(image_size: tuple[int, int], small_input: bool) -> str:
+    """What is left to try where a network, fitted (`small_input`) or as it is, does not take `image_size` (H, W)."""
     height, width = image_size
     size = height if height == width else f"[{height},{width}]"
+    way = "model.small_input=false, alone or with" if small_input else "model.small_input=true, or without it"
     return (
-        f"Try model.small_input=false, alone or with +model.kwargs.img_size={size}; or another network: docs/networks.md "
-        "tells which families of timm take 48 pixels, and how."
+        f"Try {way} +model.kwargs.img_size={size}; or another network: docs/networks.md tells which families of timm "
+        "take 48 pixels, and how."
     )
 
 
