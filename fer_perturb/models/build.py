@@ -1,4 +1,4 @@
-"""Networks by name: any of timm's, for one grey channel, with or without spatial gates."""
+"""Networks by name: timm's, for one grey channel, with or without spatial gates."""
 
 import difflib
 from collections.abc import Mapping, Sequence
