@@ -61,11 +61,14 @@ class AttentionClustering(pl.LightningModule):
             rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
         self.sum = AttentionSum(self.data, rows)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> None:
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The attention on the batch: of each image, float (B, H, W), or of all together, float32 (H, W)."""
         if self.scheme.scope == "batch":
             self.attention = first_batch_attention(self.classifier, self.classifier, self.data, epoch=0)
-        else:
-            self.sum.add(batch["index"], self.classifier.attention(to_unit(batch["image"])))
+            return self.attention
+        maps = self.classifier.attention(to_unit(batch["image"]))
+        self.sum.add(batch["index"], maps)
+        return maps
 
     def on_predict_end(self) -> None:
         if self.scheme.scope != "batch":

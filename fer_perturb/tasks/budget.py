@@ -13,6 +13,7 @@ from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.costs import Cost, attention_passes, attention_size, clustering_images, training_cost, versions
+from fer_perturb.tasks.fitting import steps_of_epoch
 from fer_perturb.tasks.flops import forward_flops
 from fer_perturb.tasks.run_directory import read_summary
 from fer_perturb.tasks.scheme import Scheme
@@ -74,11 +75,9 @@ class Costs:
         self.frozen = chain.attention_classifier().network if chain.has_phase_1 else None
         self.image_size = chain.data.data.image_size
         self.attention_size = attention_size(scheme, chain.recipe, self.image_size)
-        limit = chain.config.trainer.limit_train_batches
-        limit = 1.0 if limit is None else limit  # Lightning's default
-        batches = len(chain.data.sampler)
-        self.steps = min(batches, limit) if isinstance(limit, int) else int(batches * limit)  # as Lightning does
+        self.steps = steps_of_epoch(chain.config.trainer, chain.data)
         if self.steps < 1:
+            limit = chain.config.trainer.limit_train_batches
             raise UserError(f"trainer.limit_train_batches={limit} leaves no step an epoch, so no budget can be spent.")
 
     def baseline(self) -> Cost:

@@ -36,6 +36,7 @@ class Classifier(pl.LightningModule):
         self.network = network
         self.recipe = recipe
         self.seed = seed
+        self.updated = False  # whether the weights have changed since the schedule moved
         self.training_sizes = recipe.training_sizes(data.data.image_size)
         self.augmentation = Augmentation(recipe.augmentation, recipe.crop)
         self.register_buffer("mean", torch.tensor(data.mean))
@@ -122,6 +123,7 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.recipe.optimizer(self.network.parameters())
+        optimizer.register_step_post_hook(self._note_update)
         partial: Any = self.recipe.scheduler
         if self.steps_per_batch:
             steps = int(self.trainer.estimated_stepping_batches)
@@ -144,11 +146,21 @@ class Classifier(pl.LightningModule):
         # Lightning writes the checkpoint of an epoch before it moves the epoch's schedule, and does not make up
         # for it on resuming; on_train_epoch_end comes before the checkpoint
         if self.steps_per_batch:
-            scheduler.step()
+            self._move(scheduler)
 
     def on_train_epoch_end(self) -> None:
         scheduler: Any = self.lr_schedulers()
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             scheduler.step(self.trainer.callback_metrics[MONITOR])
         elif not self.steps_per_batch:
+            self._move(scheduler)
+
+    def _note_update(self, *_: Any) -> None:
+        self.updated = True
+
+    def _move(self, scheduler: Any) -> None:
+        """Moves the schedule on, unless the weights have stayed: in float16 the gradients of the first steps overflow
+        until the loss's scale has come down, and make no update."""
+        if self.updated:
             scheduler.step()
+            self.updated = False

@@ -1,9 +1,7 @@
 """Training with Lightning, resumed where it was interrupted; the best epoch on val is what is kept."""
 
-import logging
 import os
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,11 +21,9 @@ from fer_perturb.files import told_when_full
 from fer_perturb.tasks.checkpoints import BEST, LAST, resume_from
 from fer_perturb.tasks.classifier import MONITOR, Classifier
 from fer_perturb.tasks.finite_steps import LOOK_EVERY, FiniteSteps
+from fer_perturb.tasks.others_warnings import silence_others
 from fer_perturb.tasks.phase_cache import CHECKPOINTS
 from fer_perturb.tasks.recipe import Recipe
-
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements, no lists of absent devices
-warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")  # Lightning's own affair, once an epoch
 
 
 ONE_TASK = "For one process in this allocation: srun --ntasks=1 --ntasks-per-node=1, or unset SLURM_NTASKS"
@@ -84,14 +80,17 @@ def make_trainer(
     directory: Path,
     logger: Logger | None,
     callbacks: Sequence[pl.Callback] = (),
+    log_every: int = LOOK_EVERY,
 ) -> pl.Trainer:
-    """Lightning's Trainer with the settings of conf/trainer and the recipe's epochs and precision.
+    """Lightning's Trainer with the settings of conf/trainer and the recipe's epochs and precision; it logs every
+    `log_every` steps.
 
     Raises UserError for settings that cannot work here, such as a GPU where there is none.
     """
     bar: list[pl.Callback] = [Bar(refresh_rate=10)] if config.enable_progress_bar else []
+    silence_others()
     try:
-        trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar])
+        trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar], log_every)
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:  # of Slurm's variables, too
         raise UserError(f"trainer: Lightning cannot run this: {error}{_of_slurm(error)}") from error
     strategy = trainer.strategy
@@ -120,6 +119,13 @@ def refuse_idle_tasks(trainer: pl.Trainer) -> None:
         )
 
 
+def steps_of_epoch(config: DictConfig, data: FaceDataModule) -> int:
+    """How many steps the settings of conf/trainer leave to an epoch; 0 is none."""
+    limit, batches = config.limit_train_batches, len(data.sampler)
+    limit = 1.0 if limit is None else limit  # Lightning's default
+    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)  # as Lightning does
+
+
 def on_one_device(config: DictConfig, trainer: pl.Trainer) -> DictConfig:
     """The settings of conf/trainer for the first device alone of those that `trainer` uses."""
     device = trainer.strategy.root_device
@@ -128,7 +134,12 @@ def on_one_device(config: DictConfig, trainer: pl.Trainer) -> DictConfig:
 
 
 def _trainer(
-    config: DictConfig, recipe: Recipe, directory: Path, logger: Logger | None, callbacks: list[pl.Callback]
+    config: DictConfig,
+    recipe: Recipe,
+    directory: Path,
+    logger: Logger | None,
+    callbacks: list[pl.Callback],
+    log_every: int,
 ) -> pl.Trainer:
     settings: Any = OmegaConf.to_container(config, resolve=True)
     return pl.Trainer(
@@ -142,7 +153,7 @@ def _trainer(
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         use_distributed_sampler=False,  # the order of images is our own
-        log_every_n_steps=LOOK_EVERY,
+        log_every_n_steps=log_every,
     )
 
 
@@ -168,9 +179,9 @@ def fit(
     best = Checkpoint(checkpoints, filename=Path(BEST).stem, monitor=MONITOR, mode="max", **every_epoch)
     last = Checkpoint(checkpoints, filename=Path(LAST).stem, **every_epoch)
     stopwatch = Stopwatch()
-    trainer = make_trainer(
-        config, task.recipe, directory, logger, [*callbacks, FiniteSteps(data), stopwatch, best, last]
-    )
+    log_every = max(1, min(LOOK_EVERY, steps_of_epoch(config, data)))  # in each epoch at least once
+    callbacks = [*callbacks, FiniteSteps(data), stopwatch, best, last]
+    trainer = make_trainer(config, task.recipe, directory, logger, callbacks, log_every)
     resumed = resume_from(checkpoints, task, first=trainer.is_global_zero)
     with told_when_full(checkpoints):
         trainer.fit(task, data, ckpt_path=resumed, weights_only=True)

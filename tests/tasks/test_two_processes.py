@@ -107,6 +107,7 @@ def test_lightning_starts_the_second_process_itself(data_directory, tmp_path):
     ran = python("-m", "fer_perturb.train", "-m", *small_overrides(data_directory, tmp_path), *given)
     assert "MEMBER: 2/2" in ran.stdout + ran.stderr
     assert ran.stdout.count("All of baseline") == 1  # one of them reports
+    assert "Warning" not in ran.stdout + ran.stderr
     assert len(list(tmp_path.rglob("summary.json"))) == 2
     again = python("-m", "fer_perturb.train", "-m", *small_overrides(data_directory, tmp_path), *given)
     assert again.stdout.count("Finished before") == 2
