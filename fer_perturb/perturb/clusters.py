@@ -183,9 +183,9 @@ def agreement(a: Tensor, b: Tensor) -> float:
 
 
 def areas(labels: Tensor, n_clusters: int) -> Tensor:
-    """Share of the pixels of (..., H, W) maps that each cluster holds: (n,) float32; what is left is -1's share."""
+    """Share of (..., H, W) maps' pixels that each cluster holds: (n,) float32 on the CPU; what is left is -1's."""
     counts = [(labels == c).count_nonzero() for c in range(n_clusters)]
-    return (torch.stack(counts).double() / labels.numel()).float()
+    return (torch.stack(counts).cpu().double() / labels.numel()).float()  # Apple's GPU has no float64
 
 
 def changed(a: Tensor, b: Tensor) -> float:

@@ -47,7 +47,7 @@ def match(centres: Tensor, reference: Tensor) -> Tensor:
 
     if centres.shape != reference.shape:
         raise ValueError(f"centres {tuple(centres.shape)} and reference {tuple(reference.shape)} differ in shape")
-    new, old = centres.detach().double().cpu(), reference.detach().double().cpu()
+    new, old = centres.detach().cpu().double(), reference.detach().cpu().double()  # Apple's GPU has no float64
     cost = (old[:, None] - new[None]).square().sum(dim=-1)
     _, permutation = linear_sum_assignment(cost.numpy())
     return torch.as_tensor(permutation, dtype=torch.int64, device=centres.device)

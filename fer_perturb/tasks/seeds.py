@@ -12,10 +12,10 @@ def derive(seed: int, *purpose: str | int) -> int:
 
 
 def seed_step(device: torch.device, seed: int) -> None:
-    """Starts the random streams that a step draws from: the CPU's, and the GPU's where it runs on one.
+    """Starts the random streams that a step draws from: the CPU's, and the GPU's (CUDA or MPS) where it runs on one.
 
     torch.manual_seed also queues the seed, with a stack trace, for each kind of device that is not in use.
     """
     torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+    if device.type in ("cuda", "mps"):
+        torch.get_device_module(device).manual_seed(seed)

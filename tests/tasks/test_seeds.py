@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from fer_perturb.tasks.seeds import derive, seed_step
@@ -16,10 +17,11 @@ def test_a_step_s_stream_is_torch_s_own():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_on_a_gpu_its_stream_is_started_too(monkeypatch):
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps", "mps:0"])
+def test_on_a_gpu_its_stream_is_started_too(monkeypatch, device):
     started = []
-    monkeypatch.setattr(torch.cuda, "manual_seed", started.append)
+    monkeypatch.setattr(getattr(torch, device[:-2] if ":" in device else device), "manual_seed", started.append)
     seed_step(torch.device("cpu"), 5)
     assert started == []
-    seed_step(torch.device("cuda"), 5)
+    seed_step(torch.device(device), 5)
     assert started == [5]
