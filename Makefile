@@ -11,7 +11,12 @@ help: ## this list
 
 setup: $(READY) ## make .venv and install everything into it (the other targets do it when needed)
 
-$(READY): pyproject.toml
+BROKEN := $(if $(shell $(BIN)/python -c 'print(1)' 2>/dev/null),,broken) # python has gone since
+
+.PHONY: broken
+broken:
+
+$(READY): pyproject.toml $(BROKEN)
 	@$(PYTHON) .ci/install.py dev,maskfer $@
 
 demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (on two cores 90 s where they compute in bf16, 3 minutes elsewhere)

@@ -26,15 +26,16 @@ def main(extras: str, ready: Path, may_fail: bool) -> None:
         except BlockingIOError:
             print("Another make is installing here; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if ready.is_file() and ready.stat().st_mtime >= Path("pyproject.toml").stat().st_mtime:
+        usable = works(lock.fileno())
+        if usable and ready.is_file() and ready.stat().st_mtime >= Path("pyproject.toml").stat().st_mtime:
             return  # the other one has done it
-        install(extras, ready, may_fail, lock.fileno())
+        install(extras, ready, may_fail, lock.fileno(), usable)
 
 
-def install(extras: str, ready: Path, may_fail: bool, lock: int) -> None:
+def install(extras: str, ready: Path, may_fail: bool, lock: int, usable: bool) -> None:
     """pip keeps `lock` open, so that it is held as long as pip works, even if this process is killed."""
     told = f"Installing fer_perturb[{extras}] into {VENV}"
-    if not works(lock):
+    if not usable:
         told += ": PyTorch (on Linux with its CUDA libraries, about 3 GB to download) and the rest; a few minutes"
         shutil.rmtree(VENV, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True, pass_fds=[lock])
@@ -50,10 +51,14 @@ def install(extras: str, ready: Path, may_fail: bool, lock: int) -> None:
 
 
 def works(lock: int) -> bool:
-    """Whether there is a virtual environment with a Python of a version that is needed, and pip."""
-    ask = f"import sys, pip; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
+    """Whether there is a virtual environment with a Python of a version that is needed, and a whole pip."""
+    version = ["-c", f"import sys; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"]
+    pip = ["-m", "pip", "install", "--help"]  # takes in all that installing needs
     try:
-        return subprocess.run([PYTHON, "-c", ask], capture_output=True, pass_fds=[lock]).returncode == 0
+        return all(
+            subprocess.run([PYTHON, *ask], capture_output=True, pass_fds=[lock]).returncode == 0
+            for ask in (version, pip)
+        )
     except OSError:
         return False
 

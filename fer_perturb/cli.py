@@ -115,7 +115,8 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _end(stopped: Stopped) -> None:
-    print(f"\nStopped ({stopped}). The same command goes on where this one was.", file=sys.stderr)
+    if first_process():
+        print(f"\nStopped ({stopped}). The same command goes on where this one was.", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(stopped.number, signal.SIG_DFL)
