@@ -1,16 +1,20 @@
 """Every config composes, every key is read, and conf/ goes where the package goes."""
 
 import ast
+import importlib
 import subprocess
 import sys
 import zipfile
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
-from composing import choices, composed
+from composing import choices, composed, small_overrides
 from omegaconf import DictConfig, OmegaConf
+from reading import leaves, read_by
+from small_fer2013 import pictures, write_folder, write_zip
 
 import fer_perturb
 from fer_perturb.cli import conf_directory
@@ -37,44 +41,80 @@ def test_prepare_composes(dataset: str) -> None:
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
-def read_names() -> set[str]:
-    """Every name that the package reads: attributes, and strings that may be keys."""
-    names: set[str] = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                names.add(node.attr)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.add(node.value)
-    return names
+ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet")
+# read by nothing, though the package reads others of their names
+PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "logger.seed": 1, "split": 1}
+SHARED = ("dataset", "paths", "trainer")  # groups of several entry points, each key of which one or the other reads
 
 
-def leaves(config: DictConfig, under: str = "") -> list[str]:
-    found = []
-    for key in config:
-        node = (
-            OmegaConf.select(config, str(key), throw_on_missing=False)
-            if not OmegaConf.is_missing(config, key)
-            else None
-        )
-        path = f"{under}{key}"
-        # what is instantiated or passed on as arguments is checked by the function that takes it
-        passed_on = path in (
-            "recipe.optimizer",
-            "recipe.scheduler",
-            "trainer",
-            "model.kwargs",
-            "attention_model.kwargs",
-        )
-        found += leaves(node, f"{path}.") if isinstance(node, DictConfig) and not passed_on else [path]
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The keys that each entry point reads in a rehearsal of its cases, down to its report."""
+    data, outputs = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("outputs")
+    zipped = write_zip(data / "fer2013.zip", pictures((3, 2, 2)))
+    folder = write_folder(data / "pictures", pictures((6, 0, 2)))
+    found: dict[str, set[str]] = {entry: set() for entry in ENTRIES}
+
+    def rehearse(entry: str, *overrides: str) -> Any:
+        module = importlib.import_module(f"fer_perturb.{entry}")
+        config, results = composed(*overrides, name=entry), []
+
+        def run(config: DictConfig) -> None:
+            results.append(getattr(module, entry)(config))
+            module.report(results, config)
+
+        found[entry] |= read_by(run, config)
+        return results[0]
+
+    given = small_overrides(data, outputs)
+    paths, drawing = [f"paths.data={data}", f"paths.outputs={outputs}"], [o for o in given if "drawing" in o]
+    rehearse("prepare", "dataset=synthetic", *drawing, *paths)
+    rehearse("prepare", "dataset=fer2013", f"source={zipped}", *paths)
+    rehearse("prepare", "dataset=folder", f"source={folder}", "dataset.val_share=0.2", *paths)
+    rehearse("prepare", "dataset=maskfer", "dataset.of=synthetic", *paths)
+    rehearse("landmarks", "dataset=synthetic", *drawing, *paths)
+    rehearse("contact_sheet", "dataset=synthetic", "count=4", *drawing, *paths)
+    run, _ = rehearse("train", *given, *(f"+{key}={value}" for key, value in PLANTED.items()))
+    rehearse("train", *given, "logger=wandb", "scheme=baseline", "budget=passes", f"budget_of={run}",
+             "dataset.occluder=mouth", "recipe.epochs=3")  # fmt: skip
+    of_run = [*paths, "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"run={run}"]
+    rehearse("evaluate", *of_run, "dataset=synthetic", *drawing, f"views_from={run}")
     return found
 
 
-@pytest.mark.parametrize(("dataset", "logger"), list(product(choices("dataset"), choices("logger"))))
-def test_every_key_is_read(dataset: str, logger: str) -> None:
-    names = read_names()
-    for key in leaves(composed(f"dataset={dataset}", f"logger={logger}")):
-        assert key.split(".")[-1] in names, f"nothing reads {key}"
+def unread(config: DictConfig, entry: str, read: dict[str, set[str]]) -> list[str]:
+    """The keys of an entry point's config that it does not read; where a group is shared, that none reads."""
+    by_any = set[str]().union(*read.values())
+    return [key for key in leaves(config) if key not in (by_any if key.split(".")[0] in SHARED else read[entry])]
+
+
+def test_every_key_is_read(read: dict[str, set[str]]) -> None:
+    for entry, dataset in product(ENTRIES, choices("dataset")):
+        for logger in choices("logger") if entry == "train" else [None]:
+            overrides = [f"dataset={dataset}", *([f"logger={logger}"] if logger else [])]
+            assert unread(composed(*overrides, name=entry), entry, read) == [], (entry, overrides)
+
+
+def test_a_key_that_nothing_reads_is_found(read: dict[str, set[str]]) -> None:
+    """Even though a run that has it takes the whole config, to hash it and to write it down."""
+    config = composed("dataset=synthetic", *(f"+{key}={value}" for key, value in PLANTED.items()))
+    assert sorted(unread(config, "train", read)) == sorted(PLANTED)
+
+
+def test_taking_a_config_as_a_whole_is_not_reading() -> None:
+    config = composed("dataset=synthetic")
+
+    def take(config: DictConfig) -> None:
+        OmegaConf.to_container(config, resolve=True)
+        OmegaConf.to_yaml(config, resolve=True)
+        config.copy()
+
+    def some(config: DictConfig) -> None:
+        again = config.copy()
+        assert (again.dataset.drawing["seed"], again.get("budget")) == (0, "epochs")
+
+    assert read_by(take, config) == set()
+    assert read_by(some, config) == {"dataset", "dataset.drawing", "dataset.drawing.seed", "budget"}
 
 
 @pytest.mark.parametrize("settings", [Recipe, Scheme, AugmentationSettings])
