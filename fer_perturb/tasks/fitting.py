@@ -25,7 +25,6 @@ from fer_perturb.tasks.others_warnings import silence_others
 from fer_perturb.tasks.phase_cache import CHECKPOINTS
 from fer_perturb.tasks.recipe import Recipe
 
-
 ONE_TASK = "For one process in this allocation: srun --ntasks=1 --ntasks-per-node=1, or unset SLURM_NTASKS"
 
 
