@@ -69,7 +69,7 @@ def entry_point(
             except (UserError, OmegaConfBaseException) as error:
                 failed(error)
             except OSError as error:
-                if error.errno not in FULL:
+                if not of_a_file(error):
                     raise
                 failed(error)
 
@@ -84,6 +84,10 @@ def entry_point(
                 report(results, configs[-1])
         except UserError as error:
             failed(error)
+        except OSError as error:
+            if not of_a_file(error):
+                raise
+            failed(error)
         except (HydraException, OmegaConfBaseException) as error:
             failed(composition_error(error, config_name, given, conf_directory()))
         except Stopped as stopped:
@@ -97,8 +101,16 @@ def entry_point(
 def told(error: Exception) -> str:
     """What a person is told of an error."""
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'} cannot be used: {error.strerror}."
+        return (
+            f"{error.filename or 'A file'} cannot be used: {error.strerror}. Mend it, or move it out of the way, and run "
+            "the same command again."
+        )
     return str(error)
+
+
+def of_a_file(error: OSError) -> bool:
+    """Whether it is about a file, which the person at the keyboard can look at: unreadable, or something in its way."""
+    return error.filename is not None or error.errno in FULL
 
 
 def expand_home(config: DictConfig) -> None:

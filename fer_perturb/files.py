@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fer_perturb.errors import UserError
 
 PARTIAL = ".partial"  # the ending of what is not yet whole
+CHECKSUM = "checksum"  # the key of a JSON file that tells whether the rest of it is whole
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -48,7 +49,7 @@ def _existing(path: Path) -> Path:
 def set_aside(path: Path) -> Path:
     """Renames a damaged file or folder to <name>.damaged, or <name>.damaged2 and so on; where it lies now."""
     number = 1
-    while (aside := path.with_name(f"{path.name}.damaged{number if number > 1 else ''}")).exists():
+    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged{number if number > 1 else ''}")):
         number += 1
     path.rename(aside)
     return aside
@@ -79,7 +80,7 @@ def atomic_file(path: Path, needed: int | None = None) -> Iterator[Path]:
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Gives an empty temporary folder beside `path`, which takes its place when the block ends without an error.
 
-    A folder that stands at `path` is replaced only then; until then it is untouched.
+    What stands at `path` is replaced only then; until then it is untouched.
     """
     with told_when_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,8 +91,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             _sync(file)
         _sync(temporary)
-        if path.exists():
-            # rename() does not replace a folder that holds files: the old one steps aside first
+        if os.path.lexists(path):
+            # rename() replaces neither a folder that holds files nor a link: what is there steps aside first
             aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
             path.rename(aside / "old")
             temporary.rename(path)
@@ -117,6 +118,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """`content` for a JSON file, with a checksum by which `unbroken` knows it again."""
+    return {**content, CHECKSUM: _checksum(content)}
+
+
+def unbroken(content: dict[str, Any]) -> bool:
+    """Whether what was read is what was `sealed`; so is what older code wrote, without a checksum."""
+    return CHECKSUM not in content or bool(content[CHECKSUM] == _checksum(content))
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    rest = {key: value for key, value in content.items() if key != CHECKSUM}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:

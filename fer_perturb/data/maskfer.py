@@ -1,7 +1,8 @@
 """MaskFer: the same faces wearing masks, drawn on a prepared dataset by its landmarks."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
@@ -33,12 +34,11 @@ def masked_splits(
     }
     task = progress.add_task("Drawing masks", total=sum(map(len, kept.values())))
     splits = {}
-    # not by forking: other libraries' threads may be at work in this process
-    with ProcessPoolExecutor(workers or cores(), mp_context=get_context("spawn")) as pool:
+    with _workers(workers or cores()) as each:
         for split, of in data.splits.items():
             rows, identities = kept[split], of.identities()[kept[split]]
             drawn = []
-            for images in pool.map(draw_chunk, _chunks(of, rows, identities)):
+            for images in each(draw_chunk, _chunks(of, rows, identities)):
                 drawn.append(images)
                 progress.advance(task, len(images))
             assert of.landmarks is not None
@@ -49,6 +49,17 @@ def masked_splits(
                 extras={LANDMARKS: np.asarray(of.landmarks[rows]), UNMASKED: identities},
             )
     return splits
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Callable[..., Iterable[NDArray[np.uint8]]]]:
+    """A `map` by that many processes; by this one where there is one: others take semaphores, which may be denied."""
+    if count == 1:
+        yield map
+        return
+    # not by forking: other libraries' threads may be at work in this process
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        yield pool.map
 
 
 def draw_chunk(chunk: Chunk) -> NDArray[np.uint8]:

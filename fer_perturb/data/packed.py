@@ -260,7 +260,7 @@ def write_packed(
             names = "".join(f"{raw.names[row]}\n" for row in order)
             files.write_text(folder / split / "names.txt", names)
             manifest["names"][split] = files.sha256(folder / split / "names.txt")
-        files.write_json(folder / MANIFEST, manifest)
+        files.write_json(folder / MANIFEST, files.sealed(manifest))
         if _made_for(root / LANDMARKS, manifest):
             shutil.copytree(root / LANDMARKS, folder / LANDMARKS)
     return load_packed(root)
@@ -280,6 +280,8 @@ def load_packed(root: Path) -> PackedData:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["version"]
+        if not files.unbroken(manifest):
+            raise ValueError(f"{MANIFEST} is damaged: its checksum differs")
         if version != VERSION:
             raise UserError(f"{path} has version {version}, expected {VERSION}. {advice}")
         return PackedData(

@@ -1,5 +1,6 @@
 """Pictures become packed arrays: read, audit, pack. What stands at `root` is touched only when all is well."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -249,7 +250,7 @@ def _bring_back(root: Path) -> None:
 
 def _moved_aside(root: Path) -> list[Path]:
     """Where the data of `root` lie if files.atomic_directory was killed between its two renames: one path or none."""
-    if root.exists():
+    if os.path.lexists(root):
         return []
     return [path / "old" for path in _leftovers(root) if (path / "old").is_dir()][:1]
 

@@ -123,7 +123,7 @@ def _spent(run: Path) -> Cost:
 
 def _trained(run: Path) -> dict[str, Any]:
     """What a finished run's phases recorded."""
-    phases: dict[str, Any] = read_summary(run, "budget_of")["phases"]
+    phases: dict[str, Any] = read_summary(run, "budget_of", phases=False)["phases"]
     if phases["predictor"] is None:
         raise UserError(f"budget_of={run} is an ensemble, which trains nothing itself: name one of its members.")
     return phases

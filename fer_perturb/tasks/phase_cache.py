@@ -3,13 +3,15 @@
 A phase's results lie in <outputs>/.cache/<phase>/<key>/. The key covers all that decides them, so a sweep over
 the number of clusters trains phase 1 once. While a phase runs its files lie in <key>.partial/, which the same
 command finds and goes on with; the rename at the end makes it whole. Its record holds the size and the sha256 of each
-of its files, by which a phase that was damaged since is recognised; it is set aside and made again.
+of its files, and a checksum of itself, by which a phase that was damaged since is recognised; it is set aside and made
+again.
 """
 
 import ctypes
 import gc
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -22,7 +24,7 @@ import rich
 from filelock import FileLock
 
 from fer_perturb.errors import warn
-from fer_perturb.files import PARTIAL, link, set_aside, sha256, write_json
+from fer_perturb.files import CHECKSUM, PARTIAL, link, sealed, set_aside, sha256, unbroken, write_json
 from fer_perturb.tasks.processes import PAUSE, announce, next_attempt, wait_for
 
 RECORD = "phase.json"
@@ -80,10 +82,12 @@ def run_phase(
         return PhaseResult(key, directory, True, read_record(directory))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(key + ".lock")):
+        if os.path.lexists(partial) and not partial.is_dir():
+            warn(f"{partial} is no folder. It is kept as {set_aside(partial).name}.")
         if attempt == 1:  # notes of an earlier start
             failed.unlink(missing_ok=True)
             (partial / AT_WORK).unlink(missing_ok=True)
-        if directory.exists() and (damage := damage_of(directory)):
+        if os.path.lexists(directory) and (damage := damage_of(directory)):
             aside = set_aside(directory)
             warn(f"{directory}: {damage}. The phase is made again; this is kept as {aside.name}.")
         cached = done.is_file()
@@ -99,7 +103,7 @@ def run_phase(
                     raise
                 release_memory()
                 write_json(partial / "content.json", content)
-                write_json(partial / RECORD, {**record, FILES: known_files(partial)})
+                write_json(partial / RECORD, sealed({**record, FILES: known_files(partial)}))
             shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
             (partial / AT_WORK).unlink(missing_ok=True)
             partial.rename(directory)
@@ -109,7 +113,7 @@ def run_phase(
 def read_record(directory: Path) -> dict[str, Any]:
     """What a finished phase recorded, without what it knows of its files."""
     record: dict[str, Any] = json.loads((directory / RECORD).read_text())
-    return {key: value for key, value in record.items() if key != FILES}
+    return {key: value for key, value in record.items() if key not in (FILES, CHECKSUM)}
 
 
 def known_files(directory: Path) -> dict[str, dict[str, Any]]:
@@ -128,7 +132,10 @@ def damage_of(directory: Path) -> str:
     Every byte is read, which takes some 50 ms for 80 MB. Phases that older code finished do not know their files.
     """
     try:
-        files = json.loads((directory / RECORD).read_text()).get(FILES, {})
+        record = json.loads((directory / RECORD).read_text())
+        if not unbroken(record):
+            return f"{RECORD} is damaged (its checksum differs)"
+        files = record.get(FILES, {})
         for name, known in files.items():
             path = directory / name
             if not path.is_file():

@@ -11,7 +11,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.errors import UserError
-from fer_perturb.files import sha256, write_json, write_text
+from fer_perturb.files import sealed, sha256, unbroken, write_json, write_text
+from fer_perturb.tasks.phase_cache import damage_of
 
 SUMMARY = "summary.json"
 
@@ -56,15 +57,16 @@ def write_summary(run: Path, summary: dict[str, Any]) -> dict[str, Any]:
     """Writes summary.json, with what tells whether it and the files that it stands for are whole; what it wrote."""
     files = [run / "config.yaml", *sorted((run / "predictions").glob("*.parquet"))]
     summary = {**summary, "files": {file.relative_to(run).as_posix(): sha256(file) for file in files}}
-    summary["checksum"] = _checksum(summary)
+    summary = sealed(summary)
     write_json(run / SUMMARY, summary)
     return summary
 
 
-def read_summary(run: Path, key: str) -> dict[str, Any]:
+def read_summary(run: Path, key: str, *, phases: bool = True) -> dict[str, Any]:
     """The summary of a finished run.
 
-    Raises UserError, naming the config key `key`, where `run` holds none, or one that is damaged or whose files are.
+    Raises UserError, naming the config key `key`, where `run` holds none, or one that is damaged or whose files are:
+    config, predictions and, unless `phases` is false, what its phases left.
     """
     expected = "expected the directory of a finished run, such as outputs/<dataset>/<model>/<scheme>/seed0-<hash>."
     if not (run / SUMMARY).is_file():
@@ -72,7 +74,8 @@ def read_summary(run: Path, key: str) -> dict[str, Any]:
     mend = "The command that trained it mends it."
     try:
         summary: dict[str, Any] = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-        if not isinstance(summary["phases"], dict) or summary.get("checksum", _checksum(summary)) != _checksum(summary):
+        made = [name for name, phase in summary["phases"].items() if phase and phase["key"]]
+        if not unbroken(summary):
             raise ValueError("its checksum differs")
         files: dict[str, str] = summary.get("files", {})  # older ones do not say
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -80,12 +83,10 @@ def read_summary(run: Path, key: str) -> dict[str, Any]:
     for name, known in files.items():
         if not (run / name).is_file() or sha256(run / name) != known:
             raise UserError(f"{key}={run}: {name} is missing or damaged. {mend}")
+    for phase in made if phases else []:
+        if damage := damage_of(run / phase):
+            raise UserError(f"{key}={run}: {phase}/{damage}. {mend}")
     return summary
-
-
-def _checksum(summary: dict[str, Any]) -> str:
-    rest = {key: value for key, value in summary.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def commit() -> str | None:

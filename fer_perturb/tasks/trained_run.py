@@ -14,7 +14,7 @@ from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import WEIGHTS, Chain
-from fer_perturb.tasks.phase_cache import PhaseResult, damage_of
+from fer_perturb.tasks.phase_cache import PhaseResult
 from fer_perturb.tasks.predictor import Predictor
 from fer_perturb.tasks.run_directory import read_summary
 
@@ -44,10 +44,6 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
     Raises UserError, naming the config key `key`, for a directory that holds no trained predictor.
     """
     summary = read_summary(directory, key)
-    for phase in ("attention", "clustering", "predictor"):
-        there = directory / phase
-        if (phase == "predictor" or there.is_dir()) and (damage := damage_of(there)):
-            raise UserError(f"{key}={directory}: {phase}/{damage}. The command that trained it mends it.")
     try:
         config = OmegaConf.load(directory / "config.yaml")
         trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]

@@ -18,8 +18,8 @@ from fer_perturb.errors import UserError
 
 REFUSED = 2
 FOLDER = "folder"
-VARYING = {"cached", "commit", "checksum", "train_seconds"}
-TIMES = {"seconds", "images_per_second", "reclustering_seconds"}
+VARYING = {"cached", "commit", "checksum", "train_seconds", "reclustering_seconds"}
+TIMES = {"seconds", "images_per_second"}
 
 Seen = dict[str, str]  # path -> the sha256 of a file, FOLDER, or where a link leads
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from small_fer2013 import EMOTIONS, Picture, pictures, write_fer2013_csv, write_folder, write_icml_csv, write_zip
 
-from fer_perturb.data import face_predictor
 from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_maskfer, prepare_synthetic
@@ -124,10 +122,6 @@ def _pack(root: Path, seed: int) -> None:
         splits[split] = RawSplit(drawn.images[rows], labels[rows], names)
         start += count
     data = write_packed(root, root.name, CLASSES, splits, {"form": "folder"})
-    points = {image.tobytes(): points for image, points in zip(drawn.images, drawn.landmarks, strict=True)}
-    with pytest.MonkeyPatch.context() as patch:  # dlib sees nothing in so few pixels
-        patch.setattr(face_predictor, "predictor", lambda: None)
-        patch.setattr(face_predictor, "place", lambda image: (points[image.tobytes()], 0.1))
-        place_landmarks(data, workers=1)
+    place_landmarks(data, workers=1)
     for left in root.parent.glob(".*.lock"):
         os.unlink(left)

@@ -63,8 +63,9 @@ class Fuzzer:
         self.world.own(target)
         kind = damage(target, random)
         for twin in twins:  # one file under two names, as in a run and its phase
-            twin.unlink()
-            os.link(target, twin)
+            if target.is_file() and not target.is_symlink():
+                twin.unlink()
+                os.link(target, twin)
         nobody = kind == "forbid"
         if nobody:
             self.world.give_away()
@@ -116,8 +117,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = chosen.seconds or (60.0 if chosen.mutations is None else None)
     kills = chosen.kills if chosen.kills is not None else (2 if chosen.mutations is None else 0)
 
-    if hasattr(os, "sched_setaffinity"):  # one core: programs that ask how many there are start no others
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     base = chosen.state or Path(tempfile.mkdtemp(prefix="fer_perturb_fuzz_"))
     base.mkdir(parents=True, exist_ok=True)
     base.chmod(0o755)  # commands run as others, too
