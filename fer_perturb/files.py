@@ -96,7 +96,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
             path.rename(aside / "old")
             temporary.rename(path)
-            shutil.rmtree(aside)
+            shutil.rmtree(aside, ignore_errors=True)  # what may not be removed is in nobody's way
         else:
             temporary.rename(path)
         _sync(path.parent)

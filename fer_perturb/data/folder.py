@@ -256,8 +256,8 @@ def _writable_name(path: Path) -> Path:
         name.encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{str(path)!r} has a name that is not UTF-8. Rename it.") from error
-    if re.search(r"[\r\n]", name):
-        raise UserError(f"{str(path)!r} has a line break in its name. Rename it.")
+    if "\0" in str(path) or re.search(r"[\r\n]", name):
+        raise UserError(f"{str(path)!r} has a line break or a zero byte in its name. Rename it.")
     return path
 
 

@@ -237,7 +237,7 @@ def _alone(root: Path) -> Iterator[None]:
         for old in _moved_aside(root):
             old.rename(root)
         for path in _leftovers(root):
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
         yield
 
 

@@ -104,7 +104,7 @@ CASES = (
         ("data/mine", "data/mine/**/*"),
         ("data/masked", "data/.masked", "data/mine/landmarks", "data/.mine"),
         ("data/masked/*/*.npy",),
-        weight=2,
+        weight=1,
     ),
     _train("data", PERTURB, FOUND, "data/mine", "{perturb}", weight=6),
     _train("tested on", BASELINE, FOUND, "data/other", "{baseline}", weight=4),
