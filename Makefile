@@ -4,7 +4,7 @@ READY := .venv/.ready
 PEERS := .venv/.peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train test lint bench clean
+.PHONY: help setup demo data maskfer contact-sheet train test lint bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ lint: $(READY) ## ruff and mypy
 
 bench: $(PEERS) ## speed and memory beside their peers, into docs/benchmarks.md: make bench ROWS="start memory" DEVICE=cuda
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(if $(DEVICE),--device $(DEVICE)) $(if $(ROWS),--rows $(ROWS))
+
+fuzz: $(READY) ## damage what commands read, and kill them, for a minute: make fuzz SEED=0 SECONDS=60, or MUTATIONS=10000 KILLS=20
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(MUTATIONS),--mutations $(MUTATIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 $(PEERS): $(READY)
 	@$(PYTHON) .ci/install.py bench $@ --may-fail

@@ -35,11 +35,11 @@ class Ended:
 
 
 class Forks:
-    """Runs commands; `folder` takes what they print. What the first ones import, or compose, the next ones find."""
+    """Runs commands; `folder` takes what they print. What one imports, or composes, the next ones find."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.known: set[str] = set()  # modules with commands that have run already
+        self.learned = folder / "learned"  # from a fork to this process
         self.configs: dict[Any, Any] = {}
         self.compose = ConfigLoaderImpl.load_configuration
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,17 +59,16 @@ class Forks:
                 loader, *given, **named
             )
             GlobalHydra.instance().clear()
+            before = len(sys.modules), len(self.configs)
             try:
                 main()
             finally:
-                if learn:
+                if before != (len(sys.modules), len(self.configs)) and not nobody:
                     self._teach()
 
-        key = f"{module} {' '.join(words)}"
-        learn = key not in self.known and kill_after is None and not nobody
+        self.learned.unlink(missing_ok=True)
         ended = self.call(work, nobody=nobody, kill_after=kill_after)
-        if learn:
-            self.known.add(key)
+        if ended.status is not None and self.learned.exists():
             self._learn()
         return ended
 
@@ -130,10 +129,10 @@ class Forks:
 
     def _teach(self) -> None:
         learned = {"modules": list(sys.modules), "configs": self.configs}
-        (self.folder / "learned").write_bytes(pickle.dumps(learned))
+        self.learned.write_bytes(pickle.dumps(learned))
 
     def _learn(self) -> None:
-        learned = pickle.loads((self.folder / "learned").read_bytes())
+        learned = pickle.loads(self.learned.read_bytes())
         self.configs = learned["configs"]
         for name in learned["modules"]:
             if name not in sys.modules:

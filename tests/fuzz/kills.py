@@ -12,43 +12,30 @@ SWEEP = ("-m", *(word for word in CHAIN if not word.startswith("scheme=")), "sch
 PATTERN = "outputs/mine/*/*/*/predictions/*.parquet"
 
 
-def killed_chain(world: World, seed: int, kills: int) -> str:
-    """All phases of one chain, killed `kills` times on its way; what is wrong, or an empty string."""
-    return _killed(world, CHAIN, seed, kills)
+def killed(world: World, words: tuple[str, ...], seed: int, kills: int) -> str:
+    """A training killed `kills` times at moments that `seed` draws; what is wrong, or an empty string.
 
-
-def killed_sweep(world: World, seed: int, kills: int) -> str:
-    """The same for a sweep of two jobs."""
-    return _killed(world, SWEEP, seed, kills)
-
-
-def _killed(world: World, words: tuple[str, ...], seed: int, kills: int) -> str:
+    One that finishes before it has been killed so often is followed by another one.
+    """
     words = tuple(map(world.named, words))
-    whole = _start(world, words)
-    expected = _predictions(world.root)
+    world.set_up(("mine", "other"))
+    whole = world.forks.command("train", words)
     if whole.status != 0:
-        return f"It fails without being killed: {whole.err}"
+        return f"It fails without being killed: {whole.out}{whole.err}"
+    expected = _predictions(world.root)
     random, done = Random(seed), 0
     while done < kills:
         world.set_up(("mine", "other"))
         ended: Ended | None = None
-        while done < kills and (ended is None or ended.status is None):
-            # most of the kills early, so that one chain takes several of them
-            ended = world.forks.command("train", words, kill_after=random.uniform(0, whole.seconds) * random.random())
+        while ended is None or ended.status is None:
+            after = random.uniform(0.05, 0.7) * whole.seconds if done < kills else None
+            ended = world.forks.command("train", words, kill_after=after)
             done += ended.status is None
-        if ended is None or ended.status is None:
-            ended = world.forks.command("train", words)
         if ended.status != 0 or "Traceback" in ended.err:
             return f"After {done} kills it ended with exit status {ended.status}: {ended.out}{ended.err}"
         if _predictions(world.root) != expected:
             return f"After {done} kills it predicts otherwise than without."
     return ""
-
-
-def _start(world: World, words: tuple[str, ...]) -> Ended:
-    """From nothing."""
-    world.set_up(("mine", "other"))
-    return world.forks.command("train", words)
 
 
 def _predictions(root: Path) -> dict[str, str]:

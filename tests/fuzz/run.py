@@ -19,9 +19,10 @@ from random import Random
 from fuzz.cases import CASES, Case
 from fuzz.forked import Ended, Forks
 from fuzz.judge import Eyes, Seen, Unharmed, unharmed, verdict
-from fuzz.kills import killed_chain, killed_sweep
+from fuzz.kills import CHAIN, SWEEP, killed
 from fuzz.mutations import damage
 from fuzz.world import World
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -108,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first mutation; the next ones count on from it")
     parser.add_argument("--seconds", type=float, help="how long mutations run (60, unless --mutations is given)")
     parser.add_argument("--mutations", type=int, help="how many there are")
-    parser.add_argument("--kills", type=int, help="of a chain, and of a sweep (2 each, unless --mutations is given)")
+    parser.add_argument("--kills", type=int, help="of chains (2, unless --mutations is given)")
+    parser.add_argument("--sweep-kills", type=int, help="of sweeps (as many, unless it is given)")
     parser.add_argument("--cases", help="only these, by their names, with commas between them; seeds mean others then")
     parser.add_argument("--state", type=Path, help="keeps what is damaged there, for the next time")
     parser.add_argument("--log", type=Path, help="writes what each mutation did there, a line of JSON each")
@@ -125,10 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = _mutations(fuzzer, chosen.seed, chosen.mutations, seconds, chosen.log)
         wrong = any(outcome.wrong for outcome in outcomes)
         print_counts(outcomes)
-        if kills:
-            for killed in (killed_chain, killed_sweep):
-                told = killed(fuzzer.world, chosen.seed, kills)
-                print(f"{killed.__name__}, {kills} kills: {told or 'predictions as without'}", flush=True)
+        for what, words, count in (
+            ("a chain", CHAIN, kills),
+            ("a sweep of two jobs", SWEEP, kills if chosen.sweep_kills is None else chosen.sweep_kills),
+        ):
+            if count:
+                told = killed(fuzzer.world, words, chosen.seed, count)
+                print(f"{count} kills of {what}: {told or 'finished, with the same predictions'}", flush=True)
                 wrong = wrong or bool(told)
     finally:
         if not chosen.state:
@@ -141,8 +146,9 @@ def _mutations(
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     started = time.monotonic()
-    columns = (TextColumn("Mutations"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[wrong]}"))
-    with Progress(*columns, auto_refresh=False) as progress:  # a thread must not be there when processes fork
+    columns = (TextColumn("Mutations"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    wrong = TextColumn("{task.fields[wrong]}")
+    with Progress(*columns, wrong, auto_refresh=False) as progress:  # a thread must not be there when processes fork
         bar = progress.add_task("", total=count, wrong="")
         while (count is None or len(outcomes) < count) and (seconds is None or time.monotonic() < started + seconds):
             outcome = fuzzer.mutate(first + len(outcomes))
@@ -178,8 +184,6 @@ def print_counts(outcomes: Sequence[Outcome]) -> None:
         for name, of in sorted(counts.items()):
             table.add_row(name, *(str(of[end]) for end in ("right", "refused", "wrong")))
         table.add_section()
-    from rich.console import Console
-
     Console().print(table)
 
 

@@ -1,0 +1,144 @@
+"""The fuzzer finds nothing in a short run, and finds faults that are planted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+from fuzz.cases import CASES
+from fuzz.forked import Ended
+from fuzz.judge import FOLDER, Unharmed, other_numbers, verdict
+from fuzz.mutations import OF_FILES, OF_FOLDERS, damage
+
+TESTS = Path(__file__).parent
+
+
+def fuzz(folder: Path, *words: str, fault: str = "") -> subprocess.CompletedProcess[str]:
+    """`make fuzz` in a process of its own, with a fault planted in the product."""
+    program = f"import sys\nfrom fuzz.run import main\n{fault}\nsys.exit(main(sys.argv[1:]))"
+    path = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
+    return subprocess.run(
+        [sys.executable, "-c", program, *words, f"--log={folder / 'log.jsonl'}"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+
+
+def outcomes(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
+    cases = "zip,csv,faces,listed,drawn,data,run,evaluate,views from"
+    ran = fuzz(tmp_path, "--seed=0", "--mutations=30", "--kills=1", "--sweep-kills=0", f"--cases={cases}")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 kills of a chain: finished, with the same predictions" in ran.stdout
+    ended = outcomes(tmp_path)
+    assert [one["seed"] for one in ended] == list(range(30))
+    assert {one["status"] for one in ended} == {0, 2}
+    assert not any(one["wrong"] for one in ended)
+
+
+FAULTS = {
+    "raises": (
+        "csv",
+        "import fer_perturb.data.fer2013 as module; module._pixels = lambda text, where: bytes(map(int, text.split()))",
+        "A traceback.",
+    ),
+    "does not look": (
+        "drawn",
+        "import fer_perturb.data.packed as module; module._require_hash = lambda root, name, expected: None",
+        "is not what it is without damage",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found_and_found_again(name: str, tmp_path: Path) -> None:
+    case, fault, told = FAULTS[name]
+    ran = fuzz(tmp_path, "--seed=0", "--mutations=20", f"--cases={case}", fault=fault)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    found = [one for one in outcomes(tmp_path) if told in str(one["wrong"])]
+    assert found
+    assert f"make fuzz SEED={found[0]['seed']} MUTATIONS=1" in ran.stdout
+    (tmp_path / "log.jsonl").unlink()
+    again = fuzz(tmp_path, f"--seed={found[-1]['seed']}", "--mutations=1", f"--cases={case}", fault=fault)
+    assert again.returncode == 1
+    (same,) = outcomes(tmp_path)
+    assert all(same[key] == found[-1][key] for key in ("seed", "case", "damaged", "kind", "status", "wrong"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", [*OF_FILES, *(f"folder {kind}" for kind in OF_FOLDERS)])
+def test_damage_changes_something_and_always_the_same(kind: str, seed: int, tmp_path: Path) -> None:
+    whole = b"".join(b"%d," % number for number in range(200))
+    left = []
+    for name in ("one", "two"):
+        path = tmp_path / name / "target"
+        path.parent.mkdir()
+        if kind.startswith("folder "):
+            path.mkdir()
+            (path / "inside").write_bytes(whole)
+            OF_FOLDERS[kind.removeprefix("folder ")](path, Random(seed))
+        else:
+            path.write_bytes(whole)
+            OF_FILES[kind](path, Random(seed))
+        state = "link" if path.is_symlink() else path.stat().st_mode if path.exists() else "nothing"
+        content = sorted(inside.name for inside in path.iterdir()) if path.is_dir() and os.access(path, os.R_OK) else ""
+        left.append((state, path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else content))
+    assert left[0][0] == left[1][0]
+    assert kind == "other_type" or left[0] == left[1]  # where a pickle would write is told by its path
+    ordinary = 0o755 if kind.startswith("folder ") else 0o644
+    unchanged = (0o040000 if kind.startswith("folder ") else 0o100000) | ordinary
+    assert left[0] != (unchanged, ["inside"] if kind.startswith("folder ") else whole)
+
+
+def test_every_kind_is_drawn(tmp_path: Path) -> None:
+    drawn = set()
+    for seed in range(300):
+        path = tmp_path / str(seed)
+        path.write_bytes(b"0123456789")
+        drawn.add(damage(path, Random(seed)))
+    assert drawn == set(OF_FILES)
+
+
+RIGHT = {"data/new/train/labels.npy": "a"}
+BEFORE = {"sources/fer2013.zip": "b", "data": FOLDER}
+(CASE,) = (case for case in CASES if case.name == "packed")
+
+
+@pytest.mark.parametrize(
+    ("ended", "after", "told"),
+    [
+        (Ended(0, "", "", 1), {**BEFORE, **RIGHT}, ""),
+        (Ended(0, "", "", 1), {**BEFORE, "data/new/train/labels.npy": "c"}, "not what it is without damage"),
+        (Ended(0, "", "", 1), {**RIGHT, "data": FOLDER}, "fer2013.zip was removed"),
+        (Ended(0, "50.0 %", "", 1), {**BEFORE, **RIGHT}, "It shows ['50.0 %']"),
+        (Ended(0, "", "", 1), {**BEFORE, **RIGHT, "data/executed": "d"}, "executed"),
+        (Ended(2, "", "Error: this sentence tells what is wrong.", 1), BEFORE, ""),
+        (Ended(2, "", "Error: this sentence tells what is wrong.", 1), {**BEFORE, "sources/fer2013.zip": "e"}, "changed"),
+        (Ended(2, "", "", 1), BEFORE, "Not one sentence"),
+        (Ended(2, "", "Error: none", 1), BEFORE, "Not one sentence"),
+        (Ended(2, "", "Traceback (most recent call last):", 1), BEFORE, "traceback"),
+        (Ended(1, "", "Error: this sentence tells what is wrong.", 1), BEFORE, "Exit status 1"),
+        (Ended(None, "", "", 120), BEFORE, "did not end within 120 s"),
+    ],
+)
+def test_the_verdict(ended: Ended, after: dict[str, str], told: str, tmp_path: Path) -> None:
+    wrong = verdict(CASE, tmp_path, ended, BEFORE, after, Unharmed(RIGHT, {}, []), ("data/new",))
+    assert told in wrong
+    assert bool(told) == bool(wrong)
+
+
+def test_what_was_trained_again_may_have_taken_another_time_and_nothing_else() -> None:
+    expected = {"test": 0.5, "phases": {"predictor": {"cached": True, "seconds": 3.0, "flops": 7}}}
+    again = {"cached": False, "seconds": 4.0, "flops": 7}
+    assert not other_numbers({**expected, "phases": {"predictor": again}}, expected)
+    assert "seconds" in other_numbers({**expected, "phases": {"predictor": {**again, "cached": True}}}, expected)
+    assert "flops" in other_numbers({**expected, "phases": {"predictor": {**again, "flops": 8}}}, expected)
+    assert "test" in other_numbers({**expected, "test": 0.6}, expected)
