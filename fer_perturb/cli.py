@@ -102,8 +102,8 @@ def told(error: Exception) -> str:
     """What a person is told of an error."""
     if isinstance(error, OSError):
         return (
-            f"{error.filename or 'A file'} cannot be used: {error.strerror}. Mend it, or move it out of the way, and run "
-            "the same command again."
+            f"{error.filename or 'A file'} cannot be used: {error.strerror}. Mend it, or move it out of the way, and "
+            "run the same command again."
         )
     return str(error)
 

@@ -1,5 +1,6 @@
 """Whatever is damaged: one sentence and a way on, or it is made again; never a traceback, never another number."""
 
+import json
 import os
 import pickle
 import resource
@@ -21,6 +22,7 @@ from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.checkpoints import resume_from
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.phase_cache import damage_of
 
 CHAIN = ("scheme=perturb", "recipe.epochs=3", "recipe.scheduler.pct_start=0.5")
 
@@ -42,6 +44,21 @@ def flip(path: Path) -> None:
 
 def empty(path: Path) -> None:
     path.write_bytes(b"")
+
+
+def other_digit(path: Path) -> None:
+    """Another number in a JSON file, which can still be read."""
+    content = json.loads(path.read_text())
+    key = "images" if "images" in content else "left_out"
+    content[key] = 8
+    path.write_text(json.dumps(content, indent=2))
+
+
+def nowhere(path: Path) -> None:
+    """A link to nothing in its place."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.symlink_to(path.with_name("nothing"))
 
 
 def execute(path: Path) -> None:
@@ -166,6 +183,35 @@ def test_a_damaged_run_is_mended_by_its_command(finished, run, tmp_path, file, d
     assert "Finished before" in run().out
 
 
+@pytest.mark.parametrize("damage", [flip, Path.unlink])
+@pytest.mark.parametrize("file", ["predictor/weights.safetensors", "attention/phase.json"])
+def test_a_run_whose_phases_are_damaged_is_mended_by_its_command(finished, run, tmp_path, file, damage):
+    """As those who read it advise."""
+    shutil.copytree(finished, tmp_path / "outputs")
+    (directory,) = (tmp_path / "outputs").glob("synthetic/*/*/*")
+    damage(directory / file)
+    shown = run()
+    assert shown.status == 0, shown.err
+    assert "The command that trained it mends it." in " ".join(shown.out.split())
+    for phase in ("attention", "clustering", "predictor"):
+        assert not damage_of(directory / phase)
+    assert logits(tmp_path / "outputs") == logits(finished)
+
+
+@pytest.mark.parametrize("in_the_way", [nowhere, empty])
+@pytest.mark.parametrize("ending", ["", ".partial"])
+def test_what_stands_where_a_phase_belongs_is_set_aside(finished, run, tmp_path, in_the_way, ending):
+    shutil.copytree(finished, tmp_path / "outputs")
+    shutil.rmtree(tmp_path / "outputs" / "synthetic")
+    (folder,) = (path for path in (tmp_path / "outputs" / ".cache" / "clustering").iterdir() if path.is_dir())
+    shutil.rmtree(folder)
+    in_the_way(folder.with_name(folder.name + ending))
+    shown = run()
+    assert shown.status == 0, shown.err
+    assert os.path.lexists(folder.with_name(f"{folder.name}{ending}.damaged"))
+    assert logits(tmp_path / "outputs") == logits(finished)
+
+
 DAMAGED = (
     ("summary.json", cut),
     ("summary.json", flip),
@@ -174,6 +220,8 @@ DAMAGED = (
     ("predictor/weights.safetensors", flip),
     ("predictor/phase.json", cut),
     ("predictor/content.json", Path.unlink),
+    ("predictor/phase.json", other_digit),
+    ("attention/", shutil.rmtree),
 )
 
 
@@ -212,9 +260,34 @@ def test_damaged_data_are_refused_with_the_command_that_mends_them(data_director
         load_packed(root)
 
 
-def test_drawn_faces_that_are_damaged_are_drawn_again(data_directory, tmp_path):
+def test_a_manifest_in_which_a_number_was_changed_is_refused(data_directory, tmp_path):
+    root = tmp_path / "data" / "mine"
+    shutil.copytree(data_directory / "synthetic", root)
+    other_digit(root / "manifest.json")
+    with pytest.raises(
+        UserError, match=r"is not whole: manifest\.json is damaged.*fer_perturb\.prepare dataset=folder"
+    ):
+        load_packed(root)
+
+
+def test_a_list_of_pictures_that_holds_zero_bytes(commands, tmp_path):
+    (tmp_path / "faces.csv").write_bytes(b"path,label,split\n" + bytes(9) + b".png,calm,train\n")
+    words = ("dataset=folder", "dataset.name=mine", f"source={tmp_path / 'faces.csv'}", f"paths.data={tmp_path}")
+    assert "a zero byte in its name" in commands("prepare", *words).sentence
+
+
+def test_a_folder_where_a_file_belongs_is_told(finished, run, tmp_path):
+    shutil.copytree(finished, tmp_path / "outputs")
+    (summary,) = (tmp_path / "outputs").glob("synthetic/*/*/*/summary.json")
+    summary.unlink()
+    summary.mkdir()
+    assert "summary.json cannot be used: Is a directory. Mend it, or move it out of the way" in run().sentence
+
+
+@pytest.mark.parametrize("damage", [lambda path: flip(path / "train" / "images.npy"), nowhere])
+def test_drawn_faces_that_are_damaged_are_drawn_again(data_directory, tmp_path, damage):
     shutil.copytree(data_directory / "synthetic", tmp_path / "data" / "synthetic")
-    flip(tmp_path / "data" / "synthetic" / "train" / "images.npy")
+    damage(tmp_path / "data" / "synthetic")
     config = small(tmp_path / "data", tmp_path)
     drawn, whole = open_data(config), load_packed(data_directory / "synthetic")
     assert np.array_equal(drawn.splits["train"].images, whole.splits["train"].images)

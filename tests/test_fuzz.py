@@ -121,7 +121,11 @@ BEFORE = {"sources/fer2013.zip": "b", "data": FOLDER}
         (Ended(0, "50.0 %", "", 1), {**BEFORE, **RIGHT}, "It shows ['50.0 %']"),
         (Ended(0, "", "", 1), {**BEFORE, **RIGHT, "data/executed": "d"}, "executed"),
         (Ended(2, "", "Error: this sentence tells what is wrong.", 1), BEFORE, ""),
-        (Ended(2, "", "Error: this sentence tells what is wrong.", 1), {**BEFORE, "sources/fer2013.zip": "e"}, "changed"),
+        (
+            Ended(2, "", "Error: this sentence tells what is wrong.", 1),
+            {**BEFORE, "sources/fer2013.zip": "e"},
+            "changed",
+        ),
         (Ended(2, "", "", 1), BEFORE, "Not one sentence"),
         (Ended(2, "", "Error: none", 1), BEFORE, "Not one sentence"),
         (Ended(2, "", "Traceback (most recent call last):", 1), BEFORE, "traceback"),

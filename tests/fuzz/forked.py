@@ -48,7 +48,10 @@ class Forks:
     def command(
         self, module: str, words: tuple[str, ...], *, nobody: bool = False, kill_after: float | None = None
     ) -> Ended:
-        """python -m fer_perturb.<module> <words>, as `nobody` if asked; killed (SIGKILL) after some seconds if asked."""
+        """python -m fer_perturb.<module> <words>; as `nobody`, or killed (SIGKILL) after some seconds, if asked.
+
+        A fork that imports or composes something new lets this process know.
+        """
 
         def work() -> None:
             main = importlib.import_module(f"fer_perturb.{module}").main

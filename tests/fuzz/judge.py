@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_perturb.data.packed import load_packed
+from fer_perturb.errors import UserError
 from fuzz.cases import Case
 from fuzz.forked import Ended
 from fuzz.mutations import EXECUTED
-
-from fer_perturb.data.packed import load_packed
-from fer_perturb.errors import UserError
 
 REFUSED = 2
 FOLDER = "folder"
@@ -34,19 +33,19 @@ class Eyes:
         seen: Seen = {}
         for folder, folders, names in os.walk(root):
             for name in (*folders, *names):
-                path = os.path.join(folder, name)
-                seen[os.path.relpath(path, root)] = self._one(path)
+                path = Path(folder, name)
+                seen[path.relative_to(root).as_posix()] = self._one(path)
         return seen
 
-    def _one(self, path: str) -> str:
-        if os.path.islink(path):
-            return f"-> {os.readlink(path)}"
-        if os.path.isdir(path):
+    def _one(self, path: Path) -> str:
+        if path.is_symlink():
+            return f"-> {path.readlink()}"
+        if path.is_dir():
             return FOLDER
-        state = os.stat(path)
+        state = path.stat()
         key = (state.st_ino, state.st_size, state.st_mtime_ns)
         if key not in self.known:
-            self.known[key] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            self.known[key] = hashlib.sha256(path.read_bytes()).hexdigest()
         return self.known[key]
 
 

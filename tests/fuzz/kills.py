@@ -1,4 +1,4 @@
-"""Chains and sweeps that are killed (SIGKILL) at random moments: the same command finishes them, with the same bytes."""
+"""Trainings that are killed (SIGKILL) at random moments: the same command finishes them, with the same bytes."""
 
 from pathlib import Path
 from random import Random

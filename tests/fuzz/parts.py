@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -124,4 +123,4 @@ def _pack(root: Path, seed: int) -> None:
     data = write_packed(root, root.name, CLASSES, splits, {"form": "folder"})
     place_landmarks(data, workers=1)
     for left in root.parent.glob(".*.lock"):
-        os.unlink(left)
+        left.unlink()

@@ -16,15 +16,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
 from fuzz.cases import CASES, Case
-from fuzz.forked import Ended, Forks
+from fuzz.forked import Forks
 from fuzz.judge import Eyes, Seen, Unharmed, unharmed, verdict
 from fuzz.kills import CHAIN, SWEEP, killed
 from fuzz.mutations import damage
 from fuzz.world import World
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(wrong)
 
 
-def _mutations(
-    fuzzer: Fuzzer, first: int, count: int | None, seconds: float | None, log: Path | None
-) -> list[Outcome]:
+def _mutations(fuzzer: Fuzzer, first: int, count: int | None, seconds: float | None, log: Path | None) -> list[Outcome]:
     outcomes: list[Outcome] = []
     started = time.monotonic()
     columns = (TextColumn("Mutations"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -71,8 +71,8 @@ class World:
         """The sandbox to nobody, whom permissions bind."""
         if os.getuid() == 0:
             for folder, folders, names in os.walk(self.root):
-                for path in (folder, *(os.path.join(folder, name) for name in (*folders, *names))):
-                    os.lchown(path, NOBODY, NOBODY)
+                for name in (".", *folders, *names):
+                    os.lchown(Path(folder, name), NOBODY, NOBODY)
 
     def _part(self, name: str) -> Path:
         path = self.base / "world" / name
