@@ -547,7 +547,7 @@ def test_line_breaks_in_names(faces: Faces) -> None:
     for split in ("train", "val", "test"):
         faces.split(split, 1)
     faces.add("train/calm/a\nb.png")
-    assert "has a line break in its name. Rename it." in faces.prepare().sentence
+    assert "has a line break or a zero byte in its name. Rename it." in faces.prepare().sentence
 
 
 def test_read_only_folders(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
