@@ -101,9 +101,10 @@ def entry_point(
 def told(error: Exception) -> str:
     """What a person is told of an error."""
     if isinstance(error, OSError):
+        name = error.filename2 or error.filename or "A file"  # the second one is where something was to be renamed to
         return (
-            f"{error.filename or 'A file'} cannot be used: {error.strerror}. Mend it, or move it out of the way, and "
-            "run the same command again."
+            f"{name} cannot be used: {error.strerror}. Mend it, or move it out of the way, and run the same command "
+            "again."
         )
     return str(error)
 
