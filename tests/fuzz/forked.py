@@ -4,7 +4,6 @@ import gc
 import importlib
 import os
 import pickle
-import random
 import signal
 import sys
 import time
@@ -57,7 +56,8 @@ class Forks:
             main = importlib.import_module(f"fer_perturb.{module}").main
             sys.argv = [f"fer_perturb.{module}", *words]
             if module != "train" and hasattr(os, "sched_setaffinity"):  # on one core no other processes are started
-                os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
+                cores = sorted(os.sched_getaffinity(0))
+                os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
             ConfigLoaderImpl.load_configuration = lambda loader, *given, **named: self._remembered(
                 loader, *given, **named
             )

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -105,8 +106,6 @@ class World:
 
     def _interrupt(self) -> None:
         """A chain that stops in the last epoch of phase 3."""
-        import sys
-
         from fer_perturb import train
         from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 
