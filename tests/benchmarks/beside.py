@@ -3,6 +3,7 @@
 Processes of their own: OpenMP reads how long its threads spin when torch is imported.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -11,7 +12,13 @@ from benchmarks.bench import Bench
 from benchmarks.measure import Row, Target, take_turns
 
 NETWORKS = ("resnet_tiny", "seresnet_light")
-BUSY = "while True: pass"
+SPINS = "GOMP_SPINCOUNT"
+ON_TWO_CORES = """
+import os
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+"""
+BUSY = f"{ON_TWO_CORES}\nwhile True: pass"
 TRAINED = """
 import sys, time
 import torch
@@ -70,12 +77,13 @@ def rows(bench: Bench) -> list[Row]:
 
 
 def trained(name: str, seconds: float, *, ours: bool, busy: bool = False) -> float:
-    """Images a second of a process of its own; `ours`: fer_perturb is imported before torch."""
-    script = ("import fer_perturb\n" if ours else "") + TRAINED
+    """Images a second of a process of its own, on two cores; `ours`: fer_perturb is imported before torch."""
+    script = ON_TWO_CORES + ("import fer_perturb\n" if ours else "") + TRAINED
+    environment = {name: value for name, value in os.environ.items() if name != SPINS}
     beside = subprocess.Popen([sys.executable, "-c", BUSY]) if busy else None
     try:
         command = [sys.executable, "-c", script, name, str(seconds)]
-        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     finally:
         if beside is not None:
             beside.kill()
