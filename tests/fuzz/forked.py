@@ -39,7 +39,7 @@ class Forks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.learned = folder / "learned"  # from a fork to this process
-        self.configs: dict[Any, Any] = {}
+        self.configs: dict[tuple[str, str], bytes] = {}
         self.compose = ConfigLoaderImpl.load_configuration
         folder.mkdir(parents=True, exist_ok=True)
         Plugins.instance()  # Hydra looks for them once in a process, and loads each anew
@@ -124,11 +124,11 @@ class Forks:
             os._exit(status)
 
     def _remembered(self, loader: ConfigLoaderImpl, *given: Any, **named: Any) -> Any:
-        """A composed config: composing takes four fifths of a short command's time. Each fork changes its own copy."""
+        """A composed config: composing takes four fifths of a short command's time."""
         key = (repr(given), repr(sorted(named.items())))
         if key not in self.configs:
-            self.configs[key] = self.compose(loader, *given, **named)
-        return self.configs[key]
+            self.configs[key] = pickle.dumps(self.compose(loader, *given, **named))
+        return pickle.loads(self.configs[key])
 
     def _teach(self) -> None:
         learned = {"modules": list(sys.modules), "configs": self.configs}
