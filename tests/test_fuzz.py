@@ -47,12 +47,12 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
 FAULTS = {
     "raises": (
         "csv",
-        "import fer_perturb.data.fer2013 as module; module._pixels = lambda text, where: bytes(map(int, text.split()))",
+        "import fer_perturb.data.fer2013 as of; of._pixels = lambda text, _: bytes(of.GREY[t] for t in text.split())",
         "A traceback.",
     ),
     "does not look": (
         "drawn",
-        "import fer_perturb.data.packed as module; module._require_hash = lambda root, name, expected: None",
+        "import fer_perturb.data.packed as of; of._require_hash = lambda root, name, expected: None",
         "is not what it is without damage",
     ),
 }
