@@ -280,10 +280,10 @@ def load_packed(root: Path) -> PackedData:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["version"]
-        if not files.unbroken(manifest):
-            raise ValueError(f"{MANIFEST} is damaged: its checksum differs")
         if version != VERSION:
             raise UserError(f"{path} has version {version}, expected {VERSION}. {advice}")
+        if not files.unbroken(manifest):
+            raise ValueError(f"{MANIFEST} is damaged: its checksum differs")
         return PackedData(
             root=root,
             name=root.name,
