@@ -162,9 +162,17 @@ def test_the_peak_of_a_process_is_its_own(tmp_path):
     assert abs(imported - large) < 10_000_000
 
 
+STAND_IN = """
+import os, sys
+sys.modules.setdefault("torch", sys)  # as if it were imported
+import fer_perturb
+print(os.environ.get("GOMP_SPINCOUNT", 0))
+"""
+
+
 def test_training_beside_a_busy_process(monkeypatch):
     """The processes are real, and only ours has the setting."""
-    monkeypatch.setattr(beside, "TRAINED", "import torch, fer_perturb\nprint(os.environ.get('GOMP_SPINCOUNT', 0))")
+    monkeypatch.setattr(beside, "TRAINED", STAND_IN)
     monkeypatch.setenv(beside.SPINS, "7")  # the user's own, which is not what is measured
     assert [beside.trained("any", 0.1, ours=ours, busy=True) for ours in (True, False)] == [1000, 0]
 

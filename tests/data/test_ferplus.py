@@ -302,7 +302,7 @@ def without_votes(data: PackedData, root: Path) -> PackedData:
     """`data` as it was packed before there were votes."""
     shutil.copytree(data.root, root)
     manifest = json.loads((root / "manifest.json").read_text())
-    del manifest["beside"], manifest["source"]["votes"]
+    del manifest["beside"], manifest["source"]["votes"], manifest["checksum"]
     (root / "manifest.json").write_text(json.dumps(manifest))
     for split in data.splits:
         (root / split / "votes.npy").unlink()
