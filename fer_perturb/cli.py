@@ -76,20 +76,20 @@ def entry_point(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
         given = sys.argv[1:]
-        sys.argv[1:] = as_typed(given)
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its own page would end the process, with another status
         try:
+            sys.argv[1:] = as_typed(given)
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
             if results:
                 report(results, configs[-1])
         except UserError as error:
             failed(error)
+        except (HydraException, OmegaConfBaseException) as error:  # before OSError: MissingConfigException is both
+            failed(composition_error(error, config_name, given, conf_directory()))
         except OSError as error:
             if not of_a_file(error):
                 raise
             failed(error)
-        except (HydraException, OmegaConfBaseException) as error:
-            failed(composition_error(error, config_name, given, conf_directory()))
         except Stopped as stopped:
             _end(stopped)
         if failures and first_process():
