@@ -1,5 +1,6 @@
 """Words of the command line: paths and names as people type them, and what is told of those that Hydra cannot use."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -40,9 +41,9 @@ def _quoted_word(word: str, several: bool) -> str:
     listed = value.startswith("[") and value.endswith("]")
     if re.fullmatch(NAMES, key):
         return f"{key}=[{','.join(_quoted(name) for name in _split(value[1:-1]))}]" if listed else word
-    if listed and not Path(value).exists():
+    if listed and not os.path.exists(value):  # Path.exists raises for a name that is too long for a file
         return f"{key}=[{','.join(_quoted(part) for part in _split(value[1:-1]))}]"
-    parts = _split(value) if several and not Path(value).exists() else [value]
+    parts = _split(value) if several and not os.path.exists(value) else [value]
     return f"{key}={','.join(_quoted(part) for part in parts)}"
 
 

@@ -72,6 +72,12 @@ def test_a_multirun_over_runs() -> None:
     assert as_typed(["run=a b,c"]) == ['run="a b,c"']
 
 
+def test_a_list_may_be_longer_than_a_file_s_name() -> None:
+    runs = [f"outputs/synthetic/resnet_tiny/perturb/seed{seed}-0123456789" for seed in range(110)]
+    assert read(f"run=[{','.join(runs)}]") == runs
+    assert as_typed(["-m", f"run={','.join(runs)}"])[1].count('","') == 109
+
+
 def test_other_words_are_left_to_hydra() -> None:
     words = ["scheme=baseline,perturb", "-m", "model.attention.at=[input]", "seed=0", "--help", "dataset=folder"]
     assert as_typed(words) == words
