@@ -18,6 +18,7 @@ from fer_perturb.errors import UserError
 PATHS = r"source|votes|run|views_from|budget_of|paths\.data|paths\.outputs"
 NAMES = r"classes"
 PATTERNS = r"dataset\.group"
+MULTIRUN = r"-m|--multirun|hydra\.mode=MULTIRUN|\+?experiment=(?!null$).+"  # every experiment is one
 
 
 def as_typed(words: Sequence[str]) -> list[str]:
@@ -25,7 +26,7 @@ def as_typed(words: Sequence[str]) -> list[str]:
 
     What is quoted already, null, and ${…} are left to Hydra. In a multirun commas part the runs.
     """
-    several = any(word in ("-m", "--multirun") for word in words)
+    several = any(re.fullmatch(MULTIRUN, word) for word in words)
     return [_quoted_word(word, several) for word in words]
 
 

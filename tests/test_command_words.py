@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 from commanding import Commands
+from composing import choices
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fer_perturb.cli import expand_home
+from fer_perturb.cli import conf_directory, expand_home
 from fer_perturb.command_words import as_typed
 
 PATHS = (
@@ -67,9 +68,20 @@ def test_a_pattern_is_taken_as_it_is_typed(pattern: str) -> None:
     assert read(f"dataset.group={pattern}") == pattern
 
 
-def test_a_multirun_over_runs() -> None:
-    assert as_typed(["-m", "run=a b,c"]) == ["-m", 'run="a b","c"']
-    assert as_typed(["run=a b,c"]) == ['run="a b,c"']
+@pytest.mark.parametrize("word", ["-m", "--multirun", "hydra.mode=MULTIRUN", "experiment=demo", "+experiment=demo"])
+def test_a_multirun_over_runs(word: str) -> None:
+    assert as_typed(["run=a b,c", word]) == ['run="a b","c"', word]
+
+
+@pytest.mark.parametrize("words", [[], ["experiment=null"], ["hydra.mode=RUN"]], ids=str)
+def test_one_run(words: list[str]) -> None:
+    assert as_typed(["run=a b,c", *words]) == ['run="a b,c"', *words]
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_every_experiment_is_a_multirun(experiment: str) -> None:
+    config = OmegaConf.load(conf_directory() / "experiment" / f"{experiment}.yaml")
+    assert OmegaConf.select(config, "hydra.mode") == "MULTIRUN"
 
 
 def test_a_list_may_be_longer_than_a_file_s_name() -> None:
