@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from fer_perturb.errors import UserError
+
 if TYPE_CHECKING:
     from _csv import Reader
 
@@ -30,3 +32,18 @@ def opened_csv(file: IO[bytes]) -> Iterator[tuple[list[str], "Reader"]]:
         delimiter = max(DELIMITERS, key=first.count)
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
         yield names, csv.reader(text, delimiter=delimiter)
+
+
+def whole_rows(rows: "Reader", columns: int, source: object) -> Iterator[tuple[str, list[str]]]:
+    """The rows that `opened_csv` yields, without empty lines, each after where it stands, for what is told of it.
+
+    Raises UserError for one that has not as many columns as that.
+    """
+    number = 0
+    for row in rows:
+        if row:
+            number += 1
+            where = f"Row {number} (line {rows.line_num + 1}) of {source}"
+            if len(row) != columns:
+                raise UserError(f"{where} has {len(row)} columns, expected {columns}.")
+            yield where, row

@@ -31,7 +31,7 @@ import rich
 from PIL import Image
 from rich.progress import Progress
 
-from fer_perturb.data.csv_table import opened_csv
+from fer_perturb.data.csv_table import opened_csv, whole_rows
 from fer_perturb.data.decode import decode_grey, read_bytes, resized
 from fer_perturb.data.emotions import EMOTIONS, SPLITS, USAGES
 from fer_perturb.data.ferplus import has_votes
@@ -417,13 +417,7 @@ def _read_table(table: _Table, split: str | None, rows: dict[str, _Rows], progre
         label_at, pixels_at = (header.index(column) for column in COLUMNS[:2])
         usage_at = header.index(COLUMNS[2]) if split is None else None
         number = 0
-        for row in reader:
-            if not row:
-                continue  # an empty line
-            number += 1
-            where = f"Row {number} (line {reader.line_num + 1}) of {table.where}"
-            if len(row) != len(header):
-                raise UserError(f"{where} has {len(row)} columns, expected {len(header)}.")
+        for number, (where, row) in enumerate(whole_rows(reader, len(header), table.where), start=1):
             name = f"row{number}" if split is None else f"{split}-row{number}"
             into = rows[_usage(row[usage_at], where) if usage_at is not None else str(split)]
             into.add(_pixels(row[pixels_at], where), _label(row[label_at], where), name)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_perturb.data.csv_table import opened_csv
+from fer_perturb.data.csv_table import opened_csv, whole_rows
 from fer_perturb.data.emotions import EMOTIONS, SPLITS, USAGES
 from fer_perturb.data.packed import PackedData, RawSplit, image_identities
 from fer_perturb.errors import UserError
@@ -89,12 +89,7 @@ def read_votes(path: Path) -> Votes:
             if missing := [name for name in ("Usage", *COLUMNS) if name.lower() not in columns]:
                 raise UserError(f"votes={path} lacks the column {', '.join(missing)}; {wanted}.")
             usage_at, *vote_at = (columns.index(name.lower()) for name in ("Usage", *COLUMNS))
-            for row in rows:
-                if not row:
-                    continue  # an empty line
-                where = f"Row {len(votes) + 1} (line {rows.line_num + 1}) of votes={path}"
-                if len(row) != len(columns):
-                    raise UserError(f"{where} has {len(row)} columns, expected {len(columns)}.")
+            for where, row in whole_rows(rows, len(columns), f"votes={path}"):
                 if row[usage_at].strip() not in USAGES:
                     raise UserError(f"{where} has the Usage {row[usage_at]!r}, expected one of {', '.join(USAGES)}.")
                 splits.append(SPLITS.index(USAGES[row[usage_at].strip()]))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import Progress
 
-from fer_perturb.data.csv_table import opened_csv
+from fer_perturb.data.csv_table import opened_csv, whole_rows
 from fer_perturb.data.decode import decode_grey, read_bytes, resized
 from fer_perturb.data.emotions import SPLITS
 from fer_perturb.data.file_names import LITTER, SPLIT_NAMES, composed, is_litter, split_named
@@ -207,20 +207,14 @@ def _in_list(source: Path, found: _Found) -> None:
                 raise UserError(
                     f"{source} lacks the column {', '.join(missing)} (it has {', '.join(names)}). {expected}"
                 )
-            for number, row in enumerate(rows, start=2):
-                if not row:
-                    continue
-                if len(row) != len(names):
-                    raise UserError(f"Line {number} of {source} has {len(row)} columns, expected {len(names)}.")
+            for where, row in whole_rows(rows, len(names), source):
                 values = {name: row[at].strip() for name, at in place.items()}
                 split = split_named(values["split"] if "split" in values else source.name.partition(".")[0])
                 if values.get("split") and split is None:
                     known = ", ".join(name for names in SPLIT_NAMES.values() for name in names)
-                    raise UserError(
-                        f"Line {number} of {source} has the split {values['split']!r}. Expected one of {known}."
-                    )
+                    raise UserError(f"{where} has the split {values['split']!r}. Expected one of {known}.")
                 if not values["path"] or not values["label"]:
-                    raise UserError(f"Line {number} of {source} has no path or no label. Expected both.")
+                    raise UserError(f"{where} has no path or no label. Expected both.")
                 path = _writable_name(source.parent / values["path"])
                 found.pictures.append(_Picture(path, composed(values["label"]), split, values.get("group") or None))
     except NO_CSV as error:

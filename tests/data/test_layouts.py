@@ -339,10 +339,10 @@ def test_other_csvs_beside_class_folders_do_not_count(faces: Faces) -> None:
     ("rows", "told"),
     [
         ("path,emotion\nall/0.png,calm\n", r"lacks the column label \(it has path, emotion\)"),
-        ("path,label,split\nall/0.png,calm,evaluation\n", "Line 2 of .* has the split 'evaluation'. Expected one of"),
-        ("path,label,split\nall/0.png,calm,train\nall/1.png,tense\n", "Line 3 of .* has 2 columns, expected 3"),
+        ("path,label,split\nall/0.png,calm,evaluation\n", r"line 2\) .* the split 'evaluation'. Expected one of"),
+        ("path,label,split\nall/0.png,calm,train\nall/1.png,tense\n", r"\(line 3\) of .* has 2 columns, expected 3"),
         ("path,label,split\nall/0.png,calm,train\nall/1.png,tense,\n", "gives some pictures a split and others none"),
-        ("path,label\nall/0.png,\n", "Line 2 of .* has no path or no label"),
+        ("path,label\nall/0.png,\n", r"\(line 2\) of .* has no path or no label"),
         ("path,label,split\nall/0.png,calm,train\nall/99.png,tense,train\n", "all/99.png cannot be read: No such file"),
         ("path,label\n", "lists no pictures"),
         ("", "lacks the column path, label"),
