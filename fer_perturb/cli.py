@@ -14,12 +14,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fer_perturb.command_words import as_typed, composition_error
+from fer_perturb.command_words import PATHS, as_typed, composition_error
 from fer_perturb.errors import UserError
 from fer_perturb.files import FULL
 
 FAILED = 2
-PATHS = ("source", "votes", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
 
 Result = TypeVar("Result")
 
@@ -119,7 +118,7 @@ def expand_home(config: DictConfig) -> None:
     for key in PATHS:
         value: Any = OmegaConf.select(config, key)
         if isinstance(value, str) and value.startswith("~"):
-            OmegaConf.update(config, key, str(Path(value).expanduser()))
+            OmegaConf.update(config, key, os.path.expanduser(value))  # noqa: PTH111, Path's raises for no such person
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

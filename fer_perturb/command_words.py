@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.errors import UserError
 
-PATHS = r"source|votes|run|views_from|budget_of|paths\.data|paths\.outputs"
+PATHS = ("source", "votes", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
 NAMES = r"classes"
 PATTERNS = r"dataset\.group"
 MULTIRUN = r"-m|--multirun|hydra\.mode=MULTIRUN|\+?experiment=(?!null$).+"  # every experiment is one
@@ -31,7 +31,7 @@ def as_typed(words: Sequence[str]) -> list[str]:
 
 
 def _quoted_word(word: str, several: bool) -> str:
-    found = re.fullmatch(rf"(\+{{0,2}}(?:{PATHS}|{NAMES}|{PATTERNS}))=(.*)", word, re.DOTALL)
+    found = re.fullmatch(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATHS))}|{NAMES}|{PATTERNS}))=(.*)", word, re.DOTALL)
     if not found or not found[2]:
         return word
     key, value = found.groups()
@@ -42,9 +42,10 @@ def _quoted_word(word: str, several: bool) -> str:
     listed = value.startswith("[") and value.endswith("]")
     if re.fullmatch(NAMES, key):
         return f"{key}=[{','.join(_quoted(name) for name in _split(value[1:-1]))}]" if listed else word
-    if listed and not os.path.exists(value):  # Path.exists raises for a name that is too long for a file
+    there = os.path.exists(value)  # noqa: PTH110, Path.exists raises for a name that is too long for a file
+    if listed and not there:
         return f"{key}=[{','.join(_quoted(part) for part in _split(value[1:-1]))}]"
-    parts = _split(value) if several and not os.path.exists(value) else [value]
+    parts = _split(value) if several and not there else [value]
     return f"{key}={','.join(_quoted(part) for part in parts)}"
 
 

@@ -42,7 +42,7 @@ def prepare(config: DictConfig) -> Path:
             f"source= is missing: expected where the pictures of {name} lie, for example "
             f"python -m fer_perturb.prepare dataset={dataset.kind} source=PATH"
         )
-    source = Path(str(config.source)).expanduser()
+    source = Path(str(config.source))
     if dataset.kind == "maskfer":
         return prepare_released_maskfer(source, root).root
     if dataset.kind == "fer2013":
@@ -52,7 +52,7 @@ def prepare(config: DictConfig) -> Path:
                 f"Expected true (images of another size are brought to 48x48) or false."
             )
         labels(dataset)
-        votes = None if config.votes is None else Path(str(config.votes)).expanduser()
+        votes = None if config.votes is None else Path(str(config.votes))
         return prepare_fer2013(source, root, resize=dataset.resize, votes=votes).root
     return prepare_folder(
         source, root, name, _classes(config.classes), resize=dataset.resize, splitting=_splitting(dataset)

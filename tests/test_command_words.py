@@ -108,6 +108,11 @@ def test_the_home_folder() -> None:
     assert config == {"source": str(Path.home() / "a"), "paths": {"data": str(Path.home()), "outputs": "a~b"}}
 
 
+def test_a_home_that_nobody_has(tmp_path: Path, commands: Commands) -> None:
+    told = commands("prepare", "dataset=fer2013", "source=~nobody-of-this-name/fer.zip", f"paths.data={tmp_path}")
+    assert "~nobody-of-this-name/fer.zip" in told.sentence
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
