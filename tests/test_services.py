@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 from threading import Thread
 from typing import Any
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "http://127.0.0.1:9"  # whoever listens there discards
 HUB = "timm/test_resnet.r160_in1k"
 SHORT = ("recipe.epochs=1", "recipe.scheduler.pct_start=0.5", "trainer.limit_val_batches=1")
+no_traceback = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")  # on stderr else
 Train = Callable[..., Shown]
 
 
@@ -79,6 +81,29 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.fixture(autouse=True)
+def nobody_asked_before() -> Iterator[None]:
+    """Whether a service answers is remembered, by its address."""
+    services.answers.cache_clear()
+    yield
+    services.answers.cache_clear()
+
+
+@pytest.fixture
+def nonsense() -> Iterator[str]:
+    """The address of a service that answers, but not in HTTP."""
+
+    class Nonsense(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1000)
+            self.request.sendall(b"what?\r\n\r\n")
+
+    with TCPServer(("127.0.0.1", 0), Nonsense) as served:
+        Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_address[1]}"
+        served.shutdown()
+
+
 def test_who_answers(server: str, silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "PATIENCE", 0.5)
     assert services.answers(server)
@@ -86,6 +111,30 @@ def test_who_answers(server: str, silent: str, monkeypatch: pytest.MonkeyPatch) 
     assert not services.answers("http://name.invalid")
     monkeypatch.setattr(services, "PATIENCE", 60.0)
     assert not services.answers(NOWHERE)  # refused: said at once, whatever the patience
+
+
+@pytest.mark.parametrize("address", ["hf-mirror.com", "", "http://", "http://a b", "http://[", "https://host:port"])
+@no_traceback
+def test_what_is_no_address_does_not_answer(address: str) -> None:
+    assert not services.answers(address)
+
+
+@no_traceback
+def test_what_is_no_http_does_not_answer(nonsense: str) -> None:
+    assert not services.answers(nonsense)
+
+
+def test_each_is_asked_once(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = services._answers
+
+    def counted(url: str) -> bool:
+        asked.append(url)
+        return ask(url)
+
+    monkeypatch.setattr(services, "_answers", counted)
+    assert [services.answers(url) for url in (server, NOWHERE, server, NOWHERE)] == [True, False, True, False]
+    assert asked == [server, NOWHERE]
 
 
 # ------------------------------------------------------------------------------------------------ trained weights
