@@ -9,9 +9,11 @@ from random import Random
 
 import pytest
 from fuzz.cases import CASES
-from fuzz.forked import Ended
+from fuzz.forked import Ended, Forks
 from fuzz.judge import FOLDER, Unharmed, other_numbers, verdict
+from fuzz.kills import killed
 from fuzz.mutations import OF_FILES, OF_FOLDERS, damage
+from fuzz.world import World
 
 TESTS = Path(__file__).parent
 
@@ -99,6 +101,16 @@ def test_every_kind_is_drawn(tmp_path: Path) -> None:
         path.write_bytes(b"0123456789")
         drawn.add(damage(path, Random(seed)))
     assert drawn == set(OF_FILES)
+
+
+def test_a_training_that_hangs_after_the_last_kill_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = iter([Ended(0, "", "", 1), *(Ended(None, "", "", 1) for _ in range(3))])  # whole, killed twice, hanging
+    forks = Forks(tmp_path)
+    monkeypatch.setattr(forks, "command", lambda *_, **__: next(ends))
+    world = World(tmp_path, forks)
+    monkeypatch.setattr(world, "set_up", lambda names: None)
+    assert killed(world, (), seed=0, kills=2).startswith("After 2 kills it did not end")
+    assert next(ends, None) is None
 
 
 RIGHT = {"data/new/train/labels.npy": "a"}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from random import Random
 
-from fuzz.forked import Ended
+from fuzz.forked import LIMIT, Ended
 from fuzz.judge import Eyes
 from fuzz.world import PERTURB, World
 
@@ -31,6 +31,8 @@ def killed(world: World, words: tuple[str, ...], seed: int, kills: int) -> str:
         while ended is None or ended.status is None:
             after = random.uniform(0.05, 0.7) * whole.seconds if done < kills else None
             ended = world.forks.command("train", words, kill_after=after)
+            if after is None and ended.status is None:
+                return f"After {done} kills it did not end in {LIMIT:.0f} s: {ended.out}{ended.err}"
             done += ended.status is None
         if ended.status != 0 or "Traceback" in ended.err:
             return f"After {done} kills it ended with exit status {ended.status}: {ended.out}{ended.err}"
