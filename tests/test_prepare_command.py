@@ -122,3 +122,73 @@ def test_resize_from_a_config(faces: Path, tmp_path: Path) -> None:
         *FOLDER, CLASSES, "dataset.resize=[16,12]", f"source={faces}", f"paths.data={tmp_path / 'data'}", name="prepare"
     )
     assert load_packed(prepare(config)).manifest["source"]["resize"] == [16, 12]
+
+
+def bytes_below(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "told"),
+    [
+        (
+            "data/mine",
+            (*FOLDER, "source=data/mine"),
+            "source=data/mine and data/mine, where its packed data are to lie",
+        ),
+        ("data/mine/raw", (*FOLDER, "source=data/mine/raw"), "overlap"),
+        ("data/faces", (*FOLDER, "source=data"), "overlap"),
+        ("linked", (*FOLDER, "source=linked"), "overlap"),
+        ("data/fer2013", ("dataset=fer2013", "source=data/fer2013"), "overlap"),
+        ("data/fer2013", ("dataset=fer2013", "source=data/fer2013/fer2013.zip"), "overlap"),
+        ("data/mine", (*FOLDER, "source=elsewhere"), "no packed data, and packing into data/mine would remove it"),
+        ("data/mine", ("dataset=maskfer", "dataset.name=mine", "source=elsewhere"), "no packed data"),
+        ("data/mine", ("dataset=synthetic", "dataset.name=mine"), "no packed data"),
+    ],
+    ids=str,
+)
+def test_pictures_are_not_replaced_by_what_is_packed(
+    command: Command, faces: Path, tmp_path: Path, place: str, words: tuple[str, ...], told: str
+) -> None:
+    """As people unpack them: where the packed data belong."""
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    if place == "linked":
+        faces.rename(tmp_path / "data" / "mine" / "pictures")
+        (tmp_path / "linked").symlink_to("data/mine/pictures")
+    else:
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        faces.rename(tmp_path / place)
+    (tmp_path / "elsewhere").mkdir()
+    before = bytes_below(tmp_path)
+    status, shown = command(*words)
+    assert status == 2, shown
+    assert told in shown
+    assert "another dataset.name" in shown
+    assert bytes_below(tmp_path) == before
+
+
+def test_what_to_do_with_pictures_in_the_way_works(command: Command, faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    faces.rename(tmp_path / "data" / "mine")
+    assert command(*FOLDER, "source=data/mine")[0] == 2
+    assert command("dataset=folder", "dataset.name=other", "source=data/mine")[0] == 0
+    (tmp_path / "data" / "mine").rename(tmp_path / "moved")
+    status, shown = command(*FOLDER, "source=moved")
+    assert status == 0, shown
+    assert command(*FOLDER, "source=moved")[0] == 0  # what is packed is replaced
+
+
+@pytest.mark.parametrize("left", ["manifest.json", "train/images.npy", "val/names.txt"])
+def test_packed_data_without_one_of_their_files_are_replaced(
+    command: Command, faces: Path, tmp_path: Path, left: str
+) -> None:
+    assert command(*FOLDER, "source=faces")[0] == 0
+    root = tmp_path / "data" / "mine"
+    (root / left).unlink()
+    (root / ".DS_Store").write_bytes(b"Mac OS X")
+    status, shown = command(*FOLDER, "source=faces")
+    assert status == 0, shown
+    assert len(load_packed(root).splits["train"]) == 6
+    (root / "train" / "notes.md").write_text("mine")
+    assert "notes.md is no packed data" in command(*FOLDER, "source=faces")[1]
+    assert (root / "train" / "notes.md").read_text() == "mine"

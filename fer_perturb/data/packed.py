@@ -13,6 +13,7 @@ for byte, whatever form they were read from. The sha256 of the pixels is an imag
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from fer_perturb import files
 from fer_perturb.data.emotions import SPLITS
+from fer_perturb.data.file_names import is_litter
 from fer_perturb.errors import UserError
 
 if TYPE_CHECKING:  # it imports torch, which reading and packing do without
@@ -36,6 +38,7 @@ LANDMARKS_VERSION = 1  # raise it when the same images would get other landmarks
 UNREST = 0.2  # the most that a face's landmarks may move (face_predictor.py); a face above it is not placed
 VOTES = "votes"  # the array beside FER2013's own; what lies beside has no part in what the data are
 UNMASKED = "unmasked"  # the extra array that says which picture each of MaskFer's was
+OWN = re.compile(rf"{MANIFEST}|({'|'.join(SPLITS)})/([^/]+\.npy|names\.txt)|{LANDMARKS}/({MANIFEST}|[^/]+\.npy)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +267,22 @@ def write_packed(
         if _made_for(root / LANDMARKS, manifest):
             shutil.copytree(root / LANDMARKS, folder / LANDMARKS)
     return load_packed(root)
+
+
+def require_own(root: Path) -> None:
+    """UserError where `root` holds what no packed data do, people's own pictures say, which packing would remove.
+
+    Packed data are known by the names of their files: they may be damaged, or lack their manifest.
+    """
+    there = root.rglob("*") if root.is_dir() else [root] if root.is_file() and root.stat().st_size else []
+    for path in there:
+        name = path.relative_to(root)
+        ours = OWN.fullmatch(name.as_posix()) or is_litter(name) or name.name.endswith(files.PARTIAL)
+        if not ours and (path.is_symlink() or not path.is_dir()):
+            raise UserError(
+                f"{path} is no packed data, and packing into {root} would remove it. Move {root} elsewhere (and give "
+                "its new place, if it is the source=), or give another dataset.name."
+            )
 
 
 def load_packed(root: Path) -> PackedData:

@@ -25,7 +25,7 @@ from fer_perturb.data.ferplus import Votes, agreement, joined, read_votes, shipp
 from fer_perturb.data.folder import checked_size, read_folder
 from fer_perturb.data.landmarks import place_landmarks, unplaced_table
 from fer_perturb.data.maskfer import masked_splits
-from fer_perturb.data.packed import VOTES, PackedData, RawSplit, load_packed, write_packed
+from fer_perturb.data.packed import VOTES, PackedData, RawSplit, load_packed, require_own, write_packed
 from fer_perturb.data.released_maskfer import read_released
 from fer_perturb.data.splitting import Splitting
 from fer_perturb.errors import UserError
@@ -39,7 +39,7 @@ def prepare_fer2013(source: Path, root: Path, *, resize: bool, votes: Path | Non
     votes: FER+'s own csv; None: those that come with the package, for the images that they belong to. A file whose
     content and settings gave what already stands at `root` is not read again. Raises UserError.
     """
-    _bring_back(root)
+    _begin(root, source)
     cast = shipped_votes() if votes is None else read_votes(votes)
     settings: dict[str, Any] = {"prepared_by": VERSION, "file": source.name, "resize": resize, "votes": cast.source}
     if source.is_file():
@@ -84,7 +84,7 @@ def prepare_folder(
     splitting: Splitting | None = None,
 ) -> PackedData:
     """People's own pictures (see folder.py) into `root`; `resize` = (H, W) in pixels. Raises UserError."""
-    _bring_back(root)
+    _begin(root, source)
     size, splitting = checked_size(resize), splitting or Splitting()
     settings = {"prepared_by": VERSION, "file": source.name, "resize": list(size) if size else None}
     with _progress() as progress:
@@ -103,7 +103,7 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
         raise UserError(
             f"MaskFer of {data.root} into {root}: expected the unmasked faces in dataset.of, and another dataset.name."
         )
-    _bring_back(root)
+    _begin(root)
     data = place_landmarks(data, workers=workers)
     settings: dict[str, Any] = {
         "form": "drawn masks",
@@ -127,7 +127,7 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
 
 def prepare_released_maskfer(source: Path, root: Path) -> PackedData:
     """The author's MaskFer (see released_maskfer.py) into `root`. Raises UserError."""
-    _bring_back(root)
+    _begin(root, source)
     with _progress() as progress:
         splits = read_released(source, progress)
     settings = {"form": "released MaskFer", "prepared_by": VERSION, "file": source.name}
@@ -238,14 +238,26 @@ def _alone(root: Path) -> Iterator[None]:
             old.rename(root)
         for path in _leftovers(root):
             shutil.rmtree(path, ignore_errors=True)
+        require_own(root)
         yield
 
 
-def _bring_back(root: Path) -> None:
-    """Data that a killed process had moved aside stand at `root` again, even if nothing new can be read."""
+def _begin(root: Path, source: Path | None = None) -> None:
+    """Data that a killed process had moved aside stand at `root` again, even if nothing new can be read.
+
+    Raises UserError where packing into `root` would remove what is not packed data, or `source` and `root` overlap.
+    """
     if _moved_aside(root):  # else no folder and no lock are made for a source that may be bad
         with _alone(root):
             pass
+    if source is not None:
+        there, where = (Path(os.path.realpath(path)) for path in (source, root))  # resolve() fails on links in a circle
+        if there.is_relative_to(where) or where.is_relative_to(there):
+            raise UserError(
+                f"source={source} and {root}, where its packed data are to lie, overlap: packing would replace the one "
+                "or read the other. Move the source elsewhere, or give another dataset.name or paths.data."
+            )
+    require_own(root)
 
 
 def _moved_aside(root: Path) -> list[Path]:
