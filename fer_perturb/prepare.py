@@ -61,16 +61,17 @@ def prepare(config: DictConfig) -> Path:
 
 def not_another(root: Path, kind: str) -> None:
     """UserError where data of another kind lie at `root`, which preparing this one would replace."""
+    from fer_perturb.data.commands import kind_of
+
     try:
-        form = str(json.loads((root / "manifest.json").read_text())["source"]["form"])
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return
-    kinds = {"folder": "folder", "drawn": "synthetic", "drawn masks": "maskfer", "released MaskFer": "maskfer"}
-    there = kinds.get(form, "fer2013")
-    if there != kind:
+    there = kind_of(manifest)
+    if there not in (None, kind):
         raise UserError(
-            f"{root} holds data of dataset={there} ({form}), which dataset={kind} would replace. Give another "
-            f"dataset.name, or remove that folder first."
+            f"{root} holds data of dataset={there} ({manifest['source']['form']}), which dataset={kind} would replace. "
+            f"Give another dataset.name, or remove that folder first."
         )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import resource
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytorch_lightning as pl
 from commanding import Commands, Shown
 from composing import small, small_overrides
 from forking import forked
+from small_fer2013 import encode, pictures, textures, write_zip
 
 from fer_perturb.data.packed import load_packed
+from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
@@ -252,22 +255,67 @@ def test_a_damaged_run_that_is_named(finished, commands, data_directory, tmp_pat
 
 @pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
 @pytest.mark.parametrize("file", ["images.npy", "labels.npy", "names.txt"])
-def test_damaged_data_are_refused_with_the_command_that_mends_them(data_directory, commands, tmp_path, file, damage):
+def test_damaged_data_are_refused(data_directory, tmp_path, file, damage):
     root = tmp_path / "data" / "mine"
     shutil.copytree(data_directory / "synthetic", root)
     damage(root / "train" / file)
-    with pytest.raises(UserError, match=rf"is not whole: .*{file}.*fer_perturb\.prepare dataset=folder"):
+    with pytest.raises(UserError, match=rf"is not whole: .*{file}.*fer_perturb\.prepare dataset=synthetic"):
         load_packed(root)
 
 
-def test_a_manifest_in_which_a_number_was_changed_is_refused(data_directory, tmp_path):
-    root = tmp_path / "data" / "mine"
-    shutil.copytree(data_directory / "synthetic", root)
-    other_digit(root / "manifest.json")
-    with pytest.raises(
-        UserError, match=r"is not whole: manifest\.json is damaged.*fer_perturb\.prepare dataset=folder"
-    ):
-        load_packed(root)
+def faces_of(kind: str, root: Path) -> tuple[str, list[str]]:
+    """Where pictures lie, or "", and the words by which they become data named mine."""
+    if kind == "fer2013":
+        return str(write_zip(root / "faces.zip", pictures((2, 1, 1)))), ["dataset=fer2013"]
+    if kind == "folder":
+        for number, image in enumerate(textures(24, 0, (12, 12))):
+            place = root / "my faces" / ("calm", "tense")[number % 2] / f"S{number // 4}_{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(encode(image, "PNG"))
+        splits = ["dataset.split=[0.5,0.25,0.25]", "dataset.group=^S[0-9]+", "dataset.split_seed=3"]
+        return str(root / "my faces"), ["dataset=folder", "classes=[tense,calm]", "dataset.resize=[16,10]", *splits]
+    drawn = ["dataset.drawing.train=8", "dataset.drawing.val=4", "dataset.drawing.test=4", "dataset.drawing.seed=2"]
+    if kind == "maskfer":
+        return "", ["dataset=maskfer", "dataset.of=drawn"]
+    return "", [f"dataset={kind}", *drawn, "dataset.drawing.strength=[0.5,1]"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "file"),
+    [
+        ("fer2013", flip, "train/images.npy"),
+        ("folder", cut, "val/labels.npy"),
+        ("maskfer", empty, "train/names.txt"),
+        ("synthetic", other_digit, "manifest.json"),
+        ("planted", Path.unlink, "test/images.npy"),
+    ],
+)
+def test_the_command_that_is_advised_mends_damaged_data(commands, tmp_path, kind, damage, file):
+    source, words = faces_of(kind, tmp_path)
+    data = tmp_path / "data"
+    if kind == "maskfer":
+        prepare_synthetic(data / "drawn", seed=0, n_train=8, n_val=4, n_test=4)
+    given = [*words, "dataset.name=mine", f"paths.data={data}", *([f"source={source}"] if source else [])]
+    made = commands("prepare", *given)
+    assert made.status == 0, made.err
+    whole = {path: path.read_bytes() for path in (data / "mine").rglob("*") if path.is_file()}
+    damage(data / "mine" / file)
+    with pytest.raises(UserError, match=rf"is not whole: .*{file}") as refused:
+        load_packed(data / "mine")
+    _, _, advice = str(refused.value).partition("Prepare it with: python -m fer_perturb.prepare ")
+    followed = commands("prepare", *(word.replace("PATH", source) for word in shlex.split(advice)))
+    assert followed.status == 0, followed.err
+    assert {path: path.read_bytes() for path in (data / "mine").rglob("*") if path.is_file()} == whole
+
+
+@pytest.mark.parametrize("content", [None, "[]", '{"source": {"form": "drawn"}, "classes": []}', '{"source": 3}', "{"])
+def test_a_manifest_that_tells_nothing_leaves_the_name(data_directory, tmp_path, content):
+    for name, told in (("synthetic", "dataset=synthetic"), ("mine", "dataset=(folder|synthetic) dataset.name=mine")):
+        shutil.copytree(data_directory / "synthetic", tmp_path / name)
+        manifest = tmp_path / name / "manifest.json"
+        manifest.unlink() if content is None else manifest.write_text(content)
+        with pytest.raises(UserError, match=rf"with: python -m fer_perturb\.prepare {told}"):
+            load_packed(tmp_path / name)
 
 
 def test_a_list_of_pictures_that_holds_zero_bytes(commands, tmp_path):

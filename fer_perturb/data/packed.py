@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_perturb import files
+from fer_perturb.data.commands import placing_landmarks, preparing
 from fer_perturb.data.emotions import SPLITS
 from fer_perturb.data.file_names import is_litter
 from fer_perturb.errors import UserError
@@ -188,10 +189,7 @@ class PackedData:
             stale = (self.root / LANDMARKS).exists()
             stale_ones = f"those in {self.root / LANDMARKS} are damaged, or of other images (the hash differs)"
             what = stale_ones if stale else f"{self.root} has none"
-            raise UserError(
-                f"{asked} needs landmarks, and {what}. Place them with: python -m fer_perturb.landmarks "
-                f"{_arguments(self.root).split(' source')[0].split(' classes')[0]}"
-            )
+            raise UserError(f"{asked} needs landmarks, and {what}. Place them with: {placing_landmarks(self.root)}")
 
     def extra(self, split: str, name: str) -> NDArray[Any]:
         """The extra array `name` of a split, (N, ...), memory-mapped; KeyError if there is none."""
@@ -288,11 +286,11 @@ def require_own(root: Path) -> None:
 def load_packed(root: Path) -> PackedData:
     """Opens `root` = data/<dataset>; images are memory-mapped.
 
-    Every array is compared with its sha256 in the manifest, which takes some 50 ms for FER2013's 83 MB, and nothing when
-    it was done before in this process (`files.sha256`). Raises UserError, saying which command prepares the data, where it is not there, not whole (a file is missing or damaged)
-    or of another version of the format.
+    Every array is compared with its sha256 in the manifest, which takes some 50 ms for FER2013's 83 MB, once in a
+    process (`files.sha256`). Raises UserError, saying which command prepares the data, where it is not there, not whole
+    (a file is missing or damaged) or of another version of the format.
     """
-    advice = f"Prepare it with: python -m fer_perturb.prepare {_arguments(root)}"
+    advice = f"Prepare it with: {preparing(root)}"
     path = root / MANIFEST
     if not path.is_file():
         raise UserError(f"No prepared data at {root} (there is no {MANIFEST}). {advice}")
@@ -421,13 +419,3 @@ def _check(splits: Mapping[str, RawSplit], classes: Sequence[str]) -> None:
             raise ValueError(f"{split}: an array beside the images may not have the name of another")
         if any("\n" in name or "\r" in name for name in raw.names):
             raise ValueError(f"{split}: a name may not hold a line break")
-
-
-def _arguments(root: Path) -> str:
-    if root.name in ("synthetic", "planted"):
-        return f"dataset={root.name}"
-    if root.name == "fer2013":
-        return "dataset=fer2013 source=PATH"
-    if root.name == "maskfer":
-        return "dataset=maskfer"
-    return f"dataset=folder dataset.name={root.name} classes=[...] source=PATH"

@@ -129,7 +129,8 @@ def known_files(directory: Path) -> dict[str, dict[str, Any]]:
 def damage_of(directory: Path) -> str:
     """What is wrong with a finished phase, or with a run's copy of it; an empty string if nothing is.
 
-    Every byte is read, which takes some 50 ms for 80 MB, once in a process (`files.sha256`). Phases that older code finished do not know their files.
+    Every byte is read, which takes some 50 ms for 80 MB, once in a process (`files.sha256`). Phases that older code
+    finished do not know their files.
     """
     try:
         record = json.loads((directory / RECORD).read_text())

@@ -125,7 +125,7 @@ def test_an_extra_array_that_is_not_there(root: Path) -> None:
     [
         ("fer2013", "python -m fer_perturb.prepare dataset=fer2013 source=PATH"),
         ("synthetic", "python -m fer_perturb.prepare dataset=synthetic"),
-        ("mine", "python -m fer_perturb.prepare dataset=folder dataset.name=mine classes="),
+        ("mine", "python -m fer_perturb.prepare dataset=folder dataset.name=mine source=PATH"),
     ],
 )
 def test_no_data_names_the_command(tmp_path: Path, dataset: str, command: str) -> None:
