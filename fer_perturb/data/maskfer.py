@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from fer_perturb.data.drawn_masks import draw_mask
 from fer_perturb.data.landmarks import cores
-from fer_perturb.data.packed import LANDMARKS, UNMASKED, PackedData, RawSplit, Split
+from fer_perturb.data.packed import LANDMARKS, UNMASKED, VOTES, PackedData, RawSplit, Split
 
 CHUNK = 512  # images at a time
 
@@ -25,7 +25,7 @@ def masked_splits(
     """The splits of `data` with a mask on each face, drawn with a process for each core (or `workers`).
 
     Beside the images lie `landmarks` (N, 68, 2) and `unmasked` (N,) "S64": the sha256 of the pixels of the picture
-    without its mask, by which the two are paired. `drop` leaves out the faces that could not be placed, else they
+    without its mask, by which the two are paired, and FER+'s votes where `data` has them. `drop` leaves out the faces that could not be placed, else they
     wear the mask of the mean shape. Raises UserError where `data` has no landmarks.
     """
     data.require_landmarks("MaskFer")
@@ -47,6 +47,7 @@ def masked_splits(
                 labels=of.labels[rows],
                 names=[of.names[row] for row in rows],
                 extras={LANDMARKS: np.asarray(of.landmarks[rows]), UNMASKED: identities},
+                beside={} if of.votes is None else {VOTES: of.votes[rows]},
             )
     return splits
 

@@ -111,6 +111,7 @@ def prepare_maskfer(data: PackedData, root: Path, *, unplaced: str, workers: int
         "of": data.identity,
         "landmarks": data.landmarks_identity,
         "unplaced": unplaced,
+        **({"votes": data.votes_identity} if data.votes_identity else {}),  # so that one of before gets them
     }
     standing = _standing(root, settings)
     if standing is not None:

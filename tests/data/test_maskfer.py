@@ -139,6 +139,31 @@ def test_masked_faces_have_the_identities_of_their_pictures(drawn, tmp_path):
         assert [own[name] for name in of.names] == of.identities().tolist()
 
 
+def test_votes_go_with_the_faces_and_change_nothing_else(drawn, tmp_path):
+    splits, root = {}, tmp_path / "data" / "maskfer"
+    for name, of in drawn.splits.items():
+        votes = np.random.default_rng(len(of)).integers(0, 10, (len(of), 10), dtype=np.uint8)
+        splits[name] = RawSplit(of.images, of.labels, of.names, {"landmarks": of.landmarks}, {"votes": votes})
+    plain = {name: replace(of, beside={}) for name, of in splits.items()}
+    before = prepare_maskfer(
+        write_packed(tmp_path / "data" / "faces", "faces", EMOTIONS, plain, {}), root, unplaced="mean", workers=1
+    )
+    assert not before.votes_identity
+    faces = write_packed(tmp_path / "data" / "faces", "faces", EMOTIONS, splits, {})
+    masked = prepare_maskfer(faces, root, unplaced="mean", workers=1)  # the same command adds them
+    assert masked.identity == before.identity
+    for name, of in masked.splits.items():
+        votes = dict(zip(splits[name].names, splits[name].beside["votes"].tolist(), strict=True))
+        assert of.votes.tolist() == [votes[face] for face in of.names]
+    written = (root / "manifest.json").stat().st_mtime_ns
+    prepare_maskfer(faces, root, unplaced="mean", workers=1)
+    assert (root / "manifest.json").stat().st_mtime_ns == written
+    # other votes are others
+    splits["val"] = replace(splits["val"], beside={"votes": splits["val"].beside["votes"] + 1})
+    other = prepare_maskfer(write_packed(faces.root, "faces", EMOTIONS, splits, {}), root, unplaced="mean", workers=1)
+    assert other.votes_identity != masked.votes_identity
+
+
 def test_what_it_was_made_with_must_be_what_is_asked(drawn, tmp_path):
     given = (f"paths.data={drawn.root.parent}", "dataset=maskfer", "dataset.of=synthetic")
     prepare(composed(*given, name="prepare"))
