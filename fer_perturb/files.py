@@ -49,10 +49,10 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def set_aside(path: Path) -> Path:
-    """Renames a damaged file or folder to <name>.damaged, or <name>.damaged2 and so on; where it lies now."""
+def set_aside(path: Path, why: str = "damaged") -> Path:
+    """Renames a file or folder to <name>.<why>, or <name>.<why>2 and so on; where it lies now."""
     number = 1
-    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged{number if number > 1 else ''}")):
+    while os.path.lexists(aside := path.with_name(f"{path.name}.{why}{number if number > 1 else ''}")):
         number += 1
     path.rename(aside)
     return aside

@@ -124,17 +124,9 @@ def interrupted(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) 
     return outputs
 
 
-@pytest.mark.parametrize("damage", [cut, flip, empty, execute])
-@pytest.mark.parametrize(
-    ("damaged", "told"),
-    [
-        (("last",), "last.ckpt is damaged"),
-        (("best",), "best.ckpt is damaged"),
-        (("last", "best"), "starts again"),
-    ],
-    ids=str,
-)
-def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, told, damage):
+@pytest.mark.parametrize("damage", [cut, flip, empty, execute, Path.unlink])
+@pytest.mark.parametrize("damaged", [("last",), ("best",), ("last", "best")], ids=" ".join)
+def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, damage):
     shutil.copytree(interrupted, tmp_path / "outputs")
     (folder,) = (tmp_path / "outputs" / ".cache" / "predictor").glob("*.partial/checkpoints")
     for name in damaged:
@@ -142,8 +134,13 @@ def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, tol
     shown = run()
     assert shown.status == 0, shown.err
     words = " ".join(shown.out.split())
-    assert told in words
+    gone = damage is Path.unlink
+    for name in damaged:
+        told = f"{name}.ckpt is {'missing' if gone else 'damaged'}"
+        assert (told in words) == (not gone or len(damaged) == 1), "nothing at all is left of an earlier start"
     assert ("resumes from best.ckpt" in words) == (damaged == ("last",))
+    assert ("starts again" in words) == (damaged == ("best",) or (len(damaged) == 2 and not gone))
+    assert ("kept as last.ckpt.unused" in words) == (damaged == ("best",))
     assert not list(tmp_path.rglob("executed"))
     assert logits(tmp_path / "outputs") == logits(finished)
 
@@ -156,6 +153,19 @@ def test_what_is_damaged_is_kept_under_another_name(data_directory, tmp_path):
         assert resume_from(tmp_path, task) is None
     assert sorted(path.name for path in tmp_path.glob("best*")) == ["best.ckpt.damaged", "best.ckpt.damaged2"]
     assert resume_from(tmp_path, task) is None
+
+
+def test_a_whole_checkpoint_without_its_best_is_kept_under_another_name(interrupted, data_directory, tmp_path, capsys):
+    """As it was, and not as a damaged one."""
+    (whole,) = (interrupted / ".cache" / "predictor").glob("*.partial/checkpoints/last.ckpt")
+    config = small(data_directory, tmp_path, *CHAIN)
+    task = Chain(config, open_data(config), lambda phase: None).predictor(None)
+    shutil.copy(whole, tmp_path)
+    assert resume_from(tmp_path, task) is None
+    words = " ".join(capsys.readouterr().out.split())
+    assert "best.ckpt is missing: the phase starts again." in words
+    assert [path.name for path in tmp_path.glob("*.ckpt*")] == ["last.ckpt.unused"]
+    assert (tmp_path / "last.ckpt.unused").read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.parametrize("damage", [cut, flip, empty, Path.unlink])

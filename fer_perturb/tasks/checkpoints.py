@@ -1,5 +1,6 @@
 """What an interrupted training goes on from, when some of it is damaged."""
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,24 +16,35 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 
 def resume_from(folder: Path, task: nn.Module, *, first: bool = True) -> Path | None:
     """The checkpoint in `folder` that training of `task` goes on from: the last epoch's; the best one's, if the last is
-    damaged; None, to start again, if the best is, as it may be the one to keep.
+    missing or damaged; None, to start again, if the best is, as it may be the one to keep.
 
-    A damaged checkpoint is set aside under another name, with a line that says so, by the `first` process.
+    The `first` process sets aside what is damaged, and a last one that is whole and of no use, under other names, with
+    a line that says so.
     """
-    found = {name: damage_of(folder / name, task) for name in (BEST, LAST) if (folder / name).is_file()}
-    going_on = [name for name, damage in found.items() if not damage]  # the last epoch's comes last
-    resumed = folder / going_on[-1] if BEST in going_on else None
-    for name, damage in found.items():
-        if first and (damage or resumed is None):
-            aside = set_aside(folder / name)
+    if not os.path.lexists(folder / BEST) and not os.path.lexists(folder / LAST):
+        return None
+    best, last = (damage_of(folder / name, task) for name in (BEST, LAST))
+    resumed = None if best else folder / (BEST if last else LAST)
+    if first:
+        way_on = f"resumes from {resumed.name}" if resumed else "starts again"
+        for name, damage in ((BEST, best), (LAST, last)):
             if damage:
-                way_on = f"resumes from {resumed.name}" if resumed else "starts again"
-                warn(f"{folder / name} is damaged ({damage}): the phase {way_on}. It is kept as {aside.name}.")
+                _tell(folder / name, damage, way_on)
+        if best and not last:
+            kept = set_aside(folder / LAST, "unused").name
+            warn(f"{folder / LAST} is whole, and cannot tell the best epoch's weights. It is kept as {kept}.")
     return resumed
 
 
+def _tell(path: Path, damage: str, way_on: str) -> None:
+    if os.path.lexists(path):
+        warn(f"{path} is damaged ({damage}): the phase {way_on}. It is kept as {set_aside(path).name}.")
+    else:
+        warn(f"{path} is missing: the phase {way_on}.")
+
+
 def damage_of(path: Path, task: nn.Module) -> str:
-    """What is wrong with a checkpoint of `task`; an empty string if nothing is. Nothing in it is executed."""
+    """What is wrong with a checkpoint of `task`, if only that it is missing; an empty string if nothing is. Nothing in it is executed."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()  # torch itself does not compare the checksums
