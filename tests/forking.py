@@ -7,7 +7,7 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -40,15 +40,31 @@ class Forked:
         return self.process.exitcode
 
 
-def forked(module: str, *words: str, folder: Path, before: Callable[[], None] | None = None) -> Forked:
-    """Starts python -m fer_perturb.<module> <words>, which works in `folder`, after `before` (importable)."""
+def forked(
+    module: str,
+    *words: str,
+    folder: Path,
+    before: Callable[[], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Forked:
+    """Starts python -m fer_perturb.<module> <words>, which works in `folder`, after `before` (importable).
+
+    Its environment is that of the first such process, with `environment` added.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    process = CONTEXT.Process(target=_run, args=(module, words, folder, before))
+    process = CONTEXT.Process(target=_run, args=(module, words, folder, before, dict(environment or {})))
     process.start()
     return Forked(process, folder)
 
 
-def _run(module: str, words: tuple[str, ...], folder: Path, before: Callable[[], None] | None) -> None:
+def _run(
+    module: str,
+    words: tuple[str, ...],
+    folder: Path,
+    before: Callable[[], None] | None,
+    environment: dict[str, str],
+) -> None:
+    os.environ.update(environment)
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)

@@ -2,8 +2,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +16,7 @@ import torch
 import wandb
 from commanding import Commands, Shown
 from composing import small_overrides
+from forking import forked
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
@@ -26,7 +25,6 @@ from fer_perturb.errors import UserError
 from fer_perturb.models.build import build_network, check_network
 from fer_perturb.models.create import UnavailableWeightsError
 
-ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "http://127.0.0.1:9"  # whoever listens there discards
 HUB = "timm/test_resnet.r160_in1k"
 SHORT = ("recipe.epochs=1", "recipe.scheduler.pct_start=0.5", "trainer.limit_val_batches=1")
@@ -292,23 +290,20 @@ def test_slurm_s_tasks_for_one_process(
 def test_slurm_s_tasks_for_two_processes(
     allocation: dict[str, str], train: Train, data_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # as the first message says
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")  # and by srun, as ever with several processes
+    of_srun = {
+        "SLURM_NTASKS_PER_NODE": "2",  # as the first message says
+        "SLURM_STEP_NUM_TASKS": "2",  # and by srun, as ever with several processes
+    }
+    for name, value in of_srun.items():
+        monkeypatch.setenv(name, value)
     told = train("scheme=baseline").sentence
     assert "srun has started 2 processes. For one run that they train together: trainer.devices=2." in told
     words = [*small_overrides(data_directory, tmp_path / "outputs"), "scheme=baseline", "trainer.devices=2"]
-    python_path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    environment = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "fer_perturb.train", *words],
-            env={**environment, "SLURM_PROCID": rank, "SLURM_LOCALID": rank},
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for rank in "01"
-    ]  # fmt: skip
-    shown = [process.communicate(timeout=100)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], shown
+    started = []
+    for rank in "01":
+        environment = {**allocation, **of_srun, "SLURM_PROCID": rank, "SLURM_LOCALID": rank}
+        started.append(forked("train", *words, folder=tmp_path / rank, environment=environment))
+    assert [one.status for one in started] == [0, 0], [one.err for one in started]
     assert len(list(tmp_path.glob("outputs/synthetic/*/baseline/*/summary.json"))) == 1
 
 

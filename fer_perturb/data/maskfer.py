@@ -25,8 +25,8 @@ def masked_splits(
     """The splits of `data` with a mask on each face, drawn with a process for each core (or `workers`).
 
     Beside the images lie `landmarks` (N, 68, 2) and `unmasked` (N,) "S64": the sha256 of the pixels of the picture
-    without its mask, by which the two are paired, and FER+'s votes where `data` has them. `drop` leaves out the faces that could not be placed, else they
-    wear the mask of the mean shape. Raises UserError where `data` has no landmarks.
+    without its mask, by which the two are paired, and FER+'s votes where `data` has them. `drop` leaves out the faces
+    that could not be placed, else they wear the mask of the mean shape. Raises UserError where `data` has no landmarks.
     """
     data.require_landmarks("MaskFer")
     kept = {

@@ -44,7 +44,10 @@ def _tell(path: Path, damage: str, way_on: str) -> None:
 
 
 def damage_of(path: Path, task: nn.Module) -> str:
-    """What is wrong with a checkpoint of `task`, if only that it is missing; an empty string if nothing is. Nothing in it is executed."""
+    """What is wrong with a checkpoint of `task`, if only that it is missing; an empty string if nothing is.
+
+    Nothing in it is executed.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()  # torch itself does not compare the checksums
