@@ -20,7 +20,7 @@ from fer_perturb.data.emotions import SPLITS
 from fer_perturb.data.file_names import LITTER, SPLIT_NAMES, composed, is_litter, split_named
 from fer_perturb.data.near_duplicates import LIMIT, near_duplicates
 from fer_perturb.data.packed import RawSplit, image_identities
-from fer_perturb.data.splitting import Splitting, split_rows, together
+from fer_perturb.data.splitting import Splitting, is_whole, nearest_shares, split_rows, together
 from fer_perturb.errors import UserError, warn
 
 LAYOUT = "train/<class>/<picture>, val/<class>/<picture> and test/<class>/<picture>"
@@ -88,17 +88,15 @@ def read_folder(
             f"source={source} does not exist. Expected a folder with {LAYOUT}, or a csv that lists pictures."
         )
     names = _classes(found.pictures, classes, source)
-    pictures, shares = _shares(found.pictures, splitting, source)
+    pictures, among = _without_split(found.pictures, splitting, source)
     images = _images(pictures, resize, progress)
     labels = np.array([names.index(picture.label) for picture in pictures], dtype=np.uint8)
     parts = [picture.split for picture in pictures]
-    if shares:
+    if among:
         rows = np.array([row for row, part in enumerate(parts) if part is None])
         groups = _groups(images[rows], [pictures[row] for row in rows], splitting, progress)
-        for row, part in zip(
-            rows, split_rows(labels[rows], groups, list(shares.values()), splitting.seed), strict=True
-        ):
-            parts[row] = list(shares)[part]
+        for row, part in zip(rows, _parted(labels[rows], groups, among, splitting, source), strict=True):
+            parts[row] = part
     splits = {}
     for split in SPLITS:
         chosen = np.array([row for row, part in enumerate(parts) if part == split], dtype=np.int64)
@@ -279,10 +277,10 @@ def _classes(pictures: Sequence[_Picture], given: Sequence[str] | None, source: 
     return names
 
 
-def _shares(
+def _without_split(
     pictures: Sequence[_Picture], splitting: Splitting, source: Path
-) -> tuple[list[_Picture], dict[str, float]]:
-    """The pictures, and which splits those without one are divided among, in what shares.
+) -> tuple[list[_Picture], Sequence[str]]:
+    """The pictures, and which splits those without one are divided among.
 
     Of data with val or test alone beside train, and `dataset.val_share`, that is the test.
     """
@@ -295,7 +293,7 @@ def _shares(
                 f"that, or {LAYOUT}."
             )
         whole = [replace(picture, split=None) for picture in pictures]
-        return whole, dict(zip(SPLITS, splitting.shares, strict=True))
+        return whole, SPLITS
     if None in there:
         raise UserError(f"{source} gives some pictures a split and others none. Expected one for each, or for none.")
     if splitting.shares is not None:
@@ -306,7 +304,7 @@ def _shares(
         if there in ({"train", "val", "test"}, {"test"}):
             if splitting.group is not None:
                 warn(f"dataset.group changes nothing: {source} has splits of its own.")
-            return list(pictures), {}
+            return list(pictures), ()
         lacking = [split for split in SPLITS if split not in there]
         way = "" if "train" in lacking else (
             " To take val from train (what lies beside train is the test then): dataset.val_share=0.1"
@@ -320,7 +318,7 @@ def _shares(
     if "val" in there:
         print("What lies beside train is the test; val is taken from train.")
     told = [replace(of, split=None if of.split == "train" else "test") for of in pictures]
-    return told, {"train": 1 - splitting.val_share, "val": splitting.val_share}
+    return told, ("train", "val")
 
 
 def _groups(
@@ -340,6 +338,32 @@ def _groups(
             f"dataset.group={splitting.group} is found in no picture's name, such as {pictures[0].path.name}."
         )
     return together(len(images), np.concatenate(pairs).astype(np.int64), names)
+
+
+def _parted(
+    labels: NDArray[np.uint8], groups: NDArray[np.int64], among: Sequence[str], splitting: Splitting, source: Path
+) -> list[str]:
+    """The split of each image; UserError, saying what shares would do, where one has none or train lacks a class."""
+    key, asked = "dataset.split", tuple(splitting.shares or ())
+    if splitting.val_share is not None and len(among) == 2:
+        key, asked = "dataset.val_share", (1 - splitting.val_share, splitting.val_share)
+
+    def told(shares: Sequence[float]) -> str:
+        return f"{key}={shares[1]:g}" if len(shares) == 2 else f"{key}=[{','.join(f'{share:g}' for share in shares)}]"
+
+    part = split_rows(labels, groups, asked, splitting.seed)
+    if is_whole(part, labels, len(among)):
+        return [among[number] for number in part]
+    empty = [split for number, split in enumerate(among) if number not in part]
+    lacks = f"the {' and the '.join(empty)} split without pictures" if empty else "train without pictures of some class"
+    near = nearest_shares(labels, groups, asked, splitting.seed)
+    way = f"These shares would do: '{told(near)}'." if near else (
+        "No shares would do. Expected more pictures, or a csv whose column split gives each picture its own."
+    )  # fmt: skip
+    raise UserError(
+        f"{told(asked)} leaves {lacks}: {source} has {groups.max() + 1} sets of pictures of which each stays in one "
+        f"split (near-duplicates, and those of one dataset.group). {way}"
+    )
 
 
 def _check_splits(splits: dict[str, RawSplit], classes: Sequence[str], source: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from fer_perturb.errors import UserError
 
 @dataclass(frozen=True)
 class Splitting:
-    """How a dataset that has no val, or no splits, gets them: the keys of conf/dataset/folder.yaml.
+    """How a dataset that has no val, or no splits, gets them: the keys of conf/splitting/folder.yaml.
 
     val_share: the share of training that becomes val. shares: of train, val and test, of data without splits. group: a
     regular expression; pictures in whose name it finds the same text (a person's number, say) stay together.
@@ -74,3 +75,20 @@ def split_rows(
         part[group] = np.argmax((lacking * (members[group] > 0)) @ members[group])
         lacking[part[group]] -= members[group]
     return part[groups]
+
+
+def is_whole(part: NDArray[np.int64], labels: NDArray[np.uint8], parts: int) -> bool:
+    """Whether each of that many parts has images, and the first one all classes."""
+    return len(np.unique(part)) == parts and len(np.unique(labels[part == 0])) == len(np.unique(labels))
+
+
+def nearest_shares(
+    labels: NDArray[np.uint8], groups: NDArray[np.int64], shares: Sequence[float], seed: int
+) -> tuple[float, ...] | None:
+    """The shares, in twentieths, nearest to `shares`, by which `split_rows` makes whole parts; None if none do."""
+    rest = product(range(1, 20), repeat=len(shares) - 1)
+    tried = [(1 - sum(of) / 20, *(share / 20 for share in of)) for of in rest if sum(of) < 20]
+    for near in sorted(tried, key=lambda of: np.abs(np.subtract(of, shares)).sum()):
+        if is_whole(split_rows(labels, groups, near, seed), labels, len(shares)):
+            return near
+    return None

@@ -258,6 +258,45 @@ def test_a_person_is_never_parted(faces: Faces, pattern: str) -> None:
     assert data.manifest["source"]["splitting"]["group"] == pattern
 
 
+@pytest.mark.parametrize(
+    ("people", "layout", "asked"),
+    [
+        (5, "", "dataset.split=[0.8,0.1,0.1]"),
+        (5, "", "dataset.split=[0.1,0.1,0.8]"),
+        (3, "", "dataset.split=[0.9,0.05,0.05]"),
+        (2, "train/", "dataset.val_share=0.1"),
+    ],
+)
+def test_shares_that_would_do_are_said_and_do(faces: Faces, people: int, layout: str, asked: str) -> None:
+    """Of few people, each with 20 pictures, a small share gets none."""
+    for person in range(people):
+        faces.add(*(f"{layout}{CLASSES[n % 2]}/S{person}_{n}.png" for n in range(20)))
+    if layout:
+        faces.split("test", 1)
+    sentence = faces.prepare(asked, "dataset.group=^S[0-9]").sentence
+    assert f"{asked} leaves the " in sentence
+    assert f"{people} sets of pictures" in sentence
+    (advice,) = re.findall(r"These shares would do: '(.*)'", sentence)
+    found = counts(faces.packed(advice, "dataset.group=^S[0-9]"))
+    assert min(min(of) for of in found.values()) > 0
+    assert found["train"][0] >= found["val"][0]
+
+
+def test_no_shares_that_would_do(faces: Faces) -> None:
+    for person in range(2):
+        faces.add(*(f"{CLASSES[n % 2]}/S{person}_{n}.png" for n in range(4)))
+    sentence = faces.prepare("dataset.split=[0.8,0.1,0.1]", "dataset.group=^S[0-9]").sentence
+    assert "No shares would do" in sentence
+
+
+def test_a_class_of_one_person_that_training_would_lack(faces: Faces) -> None:
+    faces.add(*(f"calm/S0_{n}.png" for n in range(4)), *(f"tense/{n}.png" for n in range(20)))
+    sentence = faces.prepare("dataset.split=[0.2,0.2,0.6]", "dataset.group=^S[0-9]").sentence
+    assert "leaves train without pictures of some class" in sentence
+    (advice,) = re.findall(r"These shares would do: '(.*)'", sentence)
+    assert counts(faces.packed(advice, "dataset.group=^S[0-9]"))["train"][0] == 4
+
+
 def test_a_group_that_changes_nothing_is_said_aloud(faces: Faces) -> None:
     for split in ("train", "val", "test"):
         faces.split(split, 1)
