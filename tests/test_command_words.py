@@ -122,6 +122,7 @@ def test_a_home_that_nobody_has(tmp_path: Path, commands: Commands) -> None:
         (["scheme.n_cluster=3"], ["scheme.n_cluster: there is no such key. Did you mean scheme.n_clusters?"]),
         (["scheme=baseline", "recipe.epoch=3"], ["recipe.epoch: there is no such key. Did you mean recipe.epochs?"]),
         (["dataset=synthetic", "dataset.drawing.trian=3"], ["Did you mean dataset.drawing.train?"]),
+        (["dataset=folder", "dataset.val_share=0.2"], ["dataset.val_share: there is no such key."]),  # prepare has it
         (["shceme=baseline"], ["shceme: there is no such key. Did you mean scheme?"]),
         (["experiment=nope"], ["experiment=nope: there is no such choice.", "table1"]),
         (["experiment=demo", "scheme.n_cluster=3"], ["Did you mean scheme.n_clusters?"]),

@@ -45,6 +45,7 @@ ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet")
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "logger.seed": 1, "split": 1}
 SHARED = ("dataset", "paths", "trainer")  # groups of several entry points, each key of which one or the other reads
+OF_PREPARE = {"dataset.resize"}  # others have it as well, for it stands in the hashes of all runs that there are
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     rehearse("prepare", "dataset=maskfer", "dataset.of=synthetic", *paths)
     rehearse("landmarks", "dataset=synthetic", *drawing, *paths)
     rehearse("contact_sheet", "dataset=synthetic", "count=4", *drawing, *paths)
+    rehearse("contact_sheet", "dataset=maskfer", "dataset.of=synthetic", "count=4", *paths)
     run, _ = rehearse("train", *given, *(f"+{key}={value}" for key, value in PLANTED.items()))
     rehearse("train", *given, "logger=wandb", "scheme=baseline", "budget=passes", f"budget_of={run}",
              "dataset.occluder=mouth", "recipe.epochs=3")  # fmt: skip
@@ -83,8 +85,12 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def unread(config: DictConfig, entry: str, read: dict[str, set[str]]) -> list[str]:
-    """The keys of an entry point's config that it does not read; where a group is shared, that none reads."""
-    by_any = set[str]().union(*read.values())
+    """The keys of an entry point's config that it does not read; where a group is shared, that none reads.
+
+    What preparing alone reads is not for the others to have, as a run's hash tells it.
+    """
+    others = [of for name, of in read.items() if entry == "prepare" or name != "prepare"]
+    by_any = (OF_PREPARE & read["prepare"]).union(*others)
     return [key for key in leaves(config) if key not in (by_any if key.split(".")[0] in SHARED else read[entry])]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from fer_perturb.tasks.run_directory import NOT_CONTENT, NOT_CONTENT_OF_TRAINER
+from fer_perturb.tasks.run_directory import NOT_CONTENT, NOT_CONTENT_OF_TRAINER, without_younger
 
 Run = tuple[Path, dict[str, Any]]  # a run's directory and its summary
 
@@ -20,14 +20,15 @@ def settings(runs: Sequence[Run]) -> list[list[Run]]:
     """
     groups: dict[str, list[tuple[Run, dict[str, Any]]]] = {}
     for run in runs:
-        config: Any = OmegaConf.to_container(OmegaConf.load(run[0] / "config.yaml"))
+        plain: Any = OmegaConf.to_container(OmegaConf.load(run[0] / "config.yaml"))
+        config = without_younger(plain)
         phase_1 = config.pop("attention_model")
         scheme = {**config.pop("scheme"), "attention_model": phase_1["backbone"], "at": phase_1["attention"]["at"]}
         if config["budget"] != "epochs":
             del config["recipe"]["epochs"], scheme["attention_epochs"]  # they follow from the scheme
         dataset = config.pop("dataset")
         config["data"] = dataset["name"].replace("maskfer", "fer2013"), dataset.get("unplaced", "mean")
-        config |= {key: dataset.get(key) for key in ("clean", "drawing")} | {"labels": dataset.get("labels", "own")}
+        config |= {key: dataset.get(key) for key in ("clean", "drawing", "labels")}
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER}
         shared = {key: value for key, value in config.items() if key not in {"seed", "test_on", *NOT_CONTENT}}
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append((run, scheme))

@@ -1,5 +1,6 @@
 """A run's directory is named by its choices and the hash of its config, and stands alone."""
 
+import copy
 import hashlib
 import json
 import platform
@@ -19,7 +20,8 @@ SUMMARY = "summary.json"
 # where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
 NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
-YOUNGER = {("dataset", "labels"): "own"}  # keys that runs are older than count as absent at the value that they had
+# keys that runs are older than count as absent at the value that all had before
+YOUNGER = {"dataset.labels": "own", "dataset.drawing.strength": [0.3, 1.25]}
 PACKAGES = (
     *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "hydra-core", "numpy", "scipy"),
     *("faiss-gpu", "faiss-cpu"),
@@ -33,11 +35,21 @@ def config_hash(config: DictConfig) -> str:
     left_out = NOT_CONTENT - {"budget_of"} if "members" in plain["model"] else NOT_CONTENT
     content = {key: value for key, value in plain.items() if key not in left_out}
     content["trainer"] = {k: v for k, v in plain["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER}
-    for (group, key), before in YOUNGER.items():
-        if content[group].get(key) == before:
-            content[group] = {k: v for k, v in content[group].items() if k != key}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(without_younger(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def without_younger(content: dict[str, Any]) -> dict[str, Any]:
+    """A resolved config without the keys of YOUNGER that have the value of before."""
+    content = copy.deepcopy(content)
+    for name, before in YOUNGER.items():
+        *groups, key = name.split(".")
+        group: Any = content
+        for part in groups:
+            group = group.get(part) or {}
+        if group.get(key) == before:
+            del group[key]
+    return content
 
 
 def run_directory(config: DictConfig) -> Path:

@@ -12,7 +12,6 @@ from composing import composed
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from small_fer2013 import (
     EMOTIONS,
     USAGES,
@@ -33,7 +32,6 @@ from fer_perturb.data.prepare_dataset import prepare_fer2013
 from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
 from fer_perturb.open_data import open_data
-from fer_perturb.tasks.run_directory import config_hash
 
 HEADER = ["Usage", "Image name", *COLUMNS]
 LIKE = {"angry": "anger", "happy": "happiness", "sad": "sadness"}  # what FER+ calls them
@@ -371,10 +369,3 @@ def test_how_many_are_left_out_is_said(data: PackedData, capsys: pytest.CaptureF
     kept = open_data(config)
     told = " ".join(capsys.readouterr().out.split())
     assert f"{len(kept.splits['test'])} of {len(data.splits['test'])} in test" in told
-
-
-def test_own_labels_change_no_hash() -> None:
-    own, voted = composed(), composed("dataset.labels=ferplus")
-    before = OmegaConf.create(OmegaConf.to_container(own))
-    del before.dataset["labels"]  # as it was composed before there was the key
-    assert config_hash(own) == config_hash(before) != config_hash(voted)
