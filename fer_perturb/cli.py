@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fer_perturb.command_words import PATHS, as_typed, composition_error
 from fer_perturb.errors import UserError
-from fer_perturb.files import FULL
+from fer_perturb.files import BARRED, FULL, IN_THE_WAY
 
 FAILED = 2
 
@@ -99,6 +99,8 @@ def entry_point(
 
 def told(error: Exception) -> str:
     """What a person is told of an error."""
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:  # of a file that was open
+        return f"A file cannot be written: {error.strerror}. Make room, and run the same command again."
     if isinstance(error, OSError):
         name = error.filename2 or error.filename or "A file"  # the second one is where something was to be renamed to
         return (
@@ -110,7 +112,7 @@ def told(error: Exception) -> str:
 
 def of_a_file(error: OSError) -> bool:
     """Whether it is about a file, which the person at the keyboard can look at: unreadable, or something in its way."""
-    return error.filename is not None or error.errno in FULL
+    return error.filename is not None or error.errno in FULL | BARRED | IN_THE_WAY
 
 
 def expand_home(config: DictConfig) -> None:

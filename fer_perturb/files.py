@@ -21,26 +21,49 @@ from fer_perturb.errors import UserError
 PARTIAL = ".partial"  # the ending of what is not yet whole
 CHECKSUM = "checksum"  # the key of a JSON file that tells whether the rest of it is whole
 TICK = 3_000_000_000  # nanoseconds; file systems keep times to 2 s or finer
-FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+BARRED = {errno.EROFS, errno.EACCES, errno.EPERM}
+IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST}
+
+
+class UnwritableError(UserError):
+    """Something cannot be written; `reason` is what the system says."""
+
+    def __init__(self, path: Path, needed: int | None, reason: OSError) -> None:
+        size = "" if needed is None else f" ({needed:,} bytes)"
+        free, way_on = "", "Move what is in its way" if reason.errno in IN_THE_WAY else "Allow writing there"
+        if reason.errno in FULL:
+            free, way_on = f"; {shutil.disk_usage(_existing(path)).free:,} bytes are free there", "Make room"
+        super().__init__(
+            f"{path} cannot be written{size}: {reason.strerror}{free}. What was there is whole. {way_on}, or name "
+            "another place (paths.data, paths.outputs), and run the same command again."
+        )
+        self.reason = reason
 
 
 @contextmanager
-def told_when_full(path: Path, needed: int | None = None) -> Iterator[None]:
-    """What cannot be written at `path`, for lack of space or of the right to, ends in a UserError.
+def told_when_unwritable(path: Path, needed: int | None = None) -> Iterator[None]:
+    """What cannot be written at `path`, for lack of space or of the right to, ends in a UserError that names `path`.
 
     needed: its bytes, where they are known. What lies there stays: what is written takes its place only when whole.
+    Errors of other files pass.
     """
     try:
         yield
+    except UnwritableError as inside:  # of a part of what is written
+        raise UnwritableError(path, needed, inside.reason) from inside
     except OSError as error:
-        if error.errno not in FULL and error.errno is not None:  # numpy gives none when it could not write all
+        if error.errno not in FULL | BARRED | IN_THE_WAY or _elsewhere(error, path):
             raise
-        size = "" if needed is None else f" ({needed:,} bytes)"
-        free = shutil.disk_usage(_existing(path)).free
-        raise UserError(
-            f"{path} cannot be written{size}: {error.strerror or error}; {free:,} bytes are free there. What was there "
-            "is whole. Make room, or name another place (paths.data, paths.outputs), and run the same command again."
-        ) from error
+        raise UnwritableError(path, needed, error) from error
+
+
+def _elsewhere(error: OSError, path: Path) -> bool:
+    """Whether it is of a file other than `path`, a temporary one beside it and the folders above."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return False  # of a file that was open already
+    named = Path(error.filename)
+    return path.parent not in named.parents and named not in (path, *path.parents)
 
 
 def _existing(path: Path) -> Path:
@@ -64,7 +87,7 @@ def atomic_file(path: Path, needed: int | None = None) -> Iterator[Path]:
 
     Raises UserError where it cannot be written; needed: its bytes, where they are known.
     """
-    with told_when_full(path, needed):
+    with told_when_unwritable(path, needed):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
         os.close(handle)
@@ -80,31 +103,32 @@ def atomic_file(path: Path, needed: int | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
+def atomic_directory(path: Path, needed: int | None = None) -> Iterator[Path]:
     """Gives an empty temporary folder beside `path`, which takes its place when the block ends without an error.
 
-    What stands at `path` is replaced only then; until then it is untouched.
+    What stands at `path` is replaced only then; until then it is untouched. Raises UserError where it cannot be
+    written; needed: its bytes, where they are known.
     """
-    with told_when_full(path):
+    with told_when_unwritable(path, needed):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        for file in temporary.rglob("*"):
-            _sync(file)
-        _sync(temporary)
-        if os.path.lexists(path):
-            # rename() replaces neither a folder that holds files nor a link: what is there steps aside first
-            aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
-            path.rename(aside / "old")
-            temporary.rename(path)
-            shutil.rmtree(aside, ignore_errors=True)  # what may not be removed is in nobody's way
-        else:
-            temporary.rename(path)
-        _sync(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            for file in temporary.rglob("*"):
+                _sync(file)
+            _sync(temporary)
+            if os.path.lexists(path):
+                # rename() replaces neither a folder that holds files nor a link: what is there steps aside first
+                aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
+                path.rename(aside / "old")
+                temporary.rename(path)
+                shutil.rmtree(aside, ignore_errors=True)  # what may not be removed is in nobody's way
+            else:
+                temporary.rename(path)
+            _sync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -112,9 +136,9 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Writes `content` whole or not at all."""
-    with atomic_file(path, len(content)) as temporary:
+    with atomic_file(path, memoryview(content).nbytes) as temporary:
         temporary.write_bytes(content)
 
 
@@ -140,14 +164,15 @@ def _checksum(content: dict[str, Any]) -> str:
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
     """Writes `array` in numpy's npy format, never pickled, whole or not at all."""
-    with atomic_file(path, array.nbytes) as temporary, temporary.open("wb") as file:
+    # what is open for reading, too, numpy writes through; else it goes round it, and loses why it could not
+    with atomic_file(path, array.nbytes) as temporary, temporary.open("r+b") as file:
         np.save(file, array, allow_pickle=False)
 
 
 def link(source: Path, target: Path) -> None:
     """Puts `source` also at `target`: as a hard link, or as a copy where the file system has none."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(target) as temporary:
+    with atomic_file(target, source.stat().st_size) as temporary:
         temporary.unlink()
         try:
             os.link(source, temporary)

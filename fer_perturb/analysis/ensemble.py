@@ -14,11 +14,11 @@ from omegaconf import DictConfig
 from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
-from fer_perturb.files import atomic_file
 from fer_perturb.tasks.budget import within_budget
 from fer_perturb.tasks.chain import Chain, FinishedPhase
 from fer_perturb.tasks.other_datasets import with_canonical_names
 from fer_perturb.tasks.precision import with_own_precision
+from fer_perturb.tasks.predictions import write_table
 from fer_perturb.tasks.run_directory import describe_run, read_summary, run_directory
 
 
@@ -72,9 +72,7 @@ def members_of(run: Path) -> list[Path]:
 
 def write_mean(paths: Sequence[Path], path: Path) -> None:
     """Writes the `mean_predictions` of the files `paths` to `path`."""
-    table = mean_predictions(paths)
-    with atomic_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    write_table(path, mean_predictions(paths))
 
 
 def mean_predictions(paths: Sequence[Path]) -> pa.Table:

@@ -117,7 +117,8 @@ def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]]
     shapes = np.concatenate([rows[placed[split], :-1] for split, rows in found.items()])
     if not len(shapes):
         raise UserError(f"{data.root}: not one face could be placed; expected pictures of faces.")
-    with files.atomic_directory(folder) as temporary:
+    needed = sum(rows.nbytes // 2 for rows in found.values())  # written as float16
+    with files.atomic_directory(folder, needed) as temporary:
         for split, rows in found.items():
             points = np.where(placed[split][:, None], rows[:, :-1], shapes.mean(axis=0)).reshape(-1, 68, 2)
             files.write_npy(temporary / f"{split}.npy", points.astype(np.float16))

@@ -244,7 +244,12 @@ def write_packed(
         "left_out": dict(left_out or {}),
         "audit": dict(audit or {}),
     }
-    with files.atomic_directory(root) as folder:
+    needed = sum(
+        array.nbytes
+        for raw in splits.values()
+        for array in (raw.images, raw.labels, *raw.extras.values(), *raw.beside.values())
+    )
+    with files.atomic_directory(root, needed) as folder:
         for split in SPLITS:
             raw = splits[split]
             order = row_order(raw)

@@ -231,7 +231,7 @@ def _write(
 def _alone(root: Path) -> Iterator[None]:
     """Holds `root` for this process, and puts right what a killed one left: data that it had moved aside, to make
     way for new ones that never came, stand at `root` again, and all else that it left beside it is cleared away."""
-    with files.told_when_full(root):
+    with files.told_when_unwritable(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root.parent / f".{root.name}.lock").acquire()
     with lock:

@@ -1,5 +1,6 @@
 """Pictures of the scheme at work: input, attention, clusters, views; and the confusion matrix."""
 
+import io
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_perturb.files import atomic_file
+from fer_perturb.files import write_bytes
 
 CLUSTER_COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#e17c05"]
 GAP = 3  # pixels between the pictures of a column
@@ -88,5 +89,7 @@ def confusion_figure(matrix: NDArray[np.int64], classes: tuple[str, ...]) -> Fig
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
-    with mpl.rc_context({"savefig.dpi": 110}), atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png")
+    drawn = io.BytesIO()
+    with mpl.rc_context({"savefig.dpi": 110}):
+        figure.savefig(drawn, format="png")
+    write_bytes(path, drawn.getbuffer())

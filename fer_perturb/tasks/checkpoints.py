@@ -1,17 +1,28 @@
 """What an interrupted training goes on from, when some of it is damaged."""
 
+import io
 import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 from torch import nn
 
 from fer_perturb.errors import warn
-from fer_perturb.files import set_aside
+from fer_perturb.files import set_aside, write_bytes
 
 LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Lightning's, written like all other files: whole or not at all, with a sentence where that cannot be."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        packed = io.BytesIO()
+        torch.save(checkpoint, packed)
+        write_bytes(Path(path), packed.getbuffer())
 
 
 def resume_from(folder: Path, task: nn.Module, *, first: bool = True) -> Path | None:

@@ -17,8 +17,7 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
-from fer_perturb.files import told_when_full
-from fer_perturb.tasks.checkpoints import BEST, LAST, resume_from
+from fer_perturb.tasks.checkpoints import BEST, LAST, WholeCheckpoints, resume_from
 from fer_perturb.tasks.classifier import MONITOR, Classifier
 from fer_perturb.tasks.finite_steps import LOOK_EVERY, FiniteSteps
 from fer_perturb.tasks.others_warnings import silence_others
@@ -182,8 +181,8 @@ def fit(
     callbacks = [*callbacks, FiniteSteps(data), stopwatch, best, last]
     trainer = make_trainer(config, task.recipe, directory, logger, callbacks, log_every)
     resumed = resume_from(checkpoints, task, first=trainer.is_global_zero)
-    with told_when_full(checkpoints):
-        trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
+    trainer.strategy.checkpoint_io = WholeCheckpoints()
+    trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
     kept = torch.load(checkpoints / BEST, map_location="cpu", weights_only=True)
     task.load_state_dict(kept["state_dict"])
     trainer.strategy.barrier()  # the first process goes on, and will remove the checkpoints

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fer_perturb.data.datamodule import in_order
 from fer_perturb.data.packed import PackedData
-from fer_perturb.files import atomic_file
+from fer_perturb.files import write_bytes
 from fer_perturb.tasks.classifier import Classifier
 
 COMBINED = -1  # the view number of the mean over the views, and of the image alone
@@ -45,8 +45,14 @@ def write_predictions(path: Path, data: PackedData, logits: Mapping[str, Tensor]
                 for view, one in enumerate(per_view):
                     tables.append(_table(data, split, "views", name, view, one))
                 tables.append(_table(data, split, "views", name, COMBINED, per_view.mean(dim=0)))
-    with atomic_file(path) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary, compression="zstd", write_page_checksum=True)
+    write_table(path, pa.concat_tables(tables))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes `table` as parquet, whole or not at all."""
+    packed = pa.BufferOutputStream()
+    pq.write_table(table, packed, compression="zstd", write_page_checksum=True)
+    write_bytes(path, memoryview(packed.getvalue()))
 
 
 def _table(data: PackedData, split: str, inference: str, tta: str, view: int, logits: Tensor) -> pa.Table:

@@ -1,8 +1,10 @@
 """What is kept while training."""
 
+import errno
 import shutil
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from composing import small
 from rehearsed import rehearse
@@ -68,3 +70,19 @@ def test_the_bar_shows_the_loss(data_directory, tmp_path):
     assert isinstance(bar, Bar)
     loss = float(trainer.callback_metrics["train/loss"])
     assert bar.get_metrics(trainer, task)["train/loss"] == f"{loss:.3f}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError(errno.EACCES, "Permission denied", "images.npy"), ConnectionError("no network"), MemoryError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_goes_wrong_in_training_is_not_taken_for_a_full_disk(data_directory, tmp_path, error):
+    class Wrong(pl.Callback):
+        def on_train_batch_start(self, *_):
+            raise error
+
+    task, data = task_and_data(config := small(data_directory, tmp_path, "scheme=baseline"))
+    with pytest.raises(type(error)) as raised:
+        fit(task, data, config=config.trainer, directory=tmp_path, logger=None, callbacks=[Wrong()])
+    assert raised.value is error
