@@ -7,6 +7,8 @@ from omegaconf import DictConfig
 from fer_perturb.cli import entry_point
 from fer_perturb.errors import UserError
 
+AGAIN = "+again"  # the end of the name where the run has predictions of its own, which its summary stands for
+
 
 def evaluate(config: DictConfig) -> Path:
     """Tests what `config` (conf/evaluate.yaml, composed) describes; the file of its predictions.
@@ -62,7 +64,9 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
             "those, or another dataset.name. Train the run again to test it on these."
         )
     trainer = make_trainer(run.chain.alone, run.chain.recipe, run.directory, None)
-    path = run.directory / "predictions" / f"{data.name}{views}.parquet"
+    own_ones = {run.summary["dataset"], *run.summary.get("test_on", {})}
+    name = f"{data.name}{views or (AGAIN if data.name in own_ones else '')}"
+    path = run.directory / "predictions" / f"{name}.parquet"
     write_predictions(path, data, predict(task, data, trainer), run.chain.recipe.tta)
     return path
 

@@ -10,6 +10,8 @@ from composing import composed, small, small_overrides
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
+from fer_perturb.tasks.predictions import predict
+from fer_perturb.tasks.run_directory import read_summary
 from fer_perturb.train import train
 
 
@@ -52,8 +54,44 @@ def test_on_its_own_data_it_finds_the_same(trained, evaluated, scheme):
     run = trained(*scheme)
     before = pq.read_table(run / "predictions" / "synthetic.parquet")
     file = evaluated(f"run={run}")
-    assert file == run / "predictions" / "synthetic.parquet"
+    assert file == run / "predictions" / "synthetic+again.parquet"
     assert pq.read_table(file).equals(before)
+
+
+@pytest.fixture
+def other_machine(monkeypatch):
+    """One that computes a little differently."""
+    monkeypatch.setattr(
+        "fer_perturb.tasks.predictions.predict",
+        lambda task, data, trainer: {split: values + 1e-4 for split, values in predict(task, data, trainer).items()},
+    )
+
+
+def test_what_a_run_predicted_stays_on_another_machine(trained, evaluated, data_directory, request):
+    prepare_synthetic(data_directory / "tested", seed=6, n_train=8, n_val=9, n_test=10)
+    run = trained("scheme=perturb", "seed=3", "test_on=[tested]")
+    own = {file: file.read_bytes() for file in (run / "predictions").iterdir()}
+    assert {file.name for file in own} == {"synthetic.parquet", "tested.parquet"}
+    request.getfixturevalue("other_machine")
+    for words in ((), ("dataset=synthetic", "dataset.name=tested")):
+        file = evaluated(f"run={run}", *words)
+        assert file.name == f"{'tested' if words else 'synthetic'}+again.parquet"
+        before = logits(file.with_name(file.name.replace("+again", "")))
+        np.testing.assert_allclose(logits(file), before + 1e-4, atol=2e-5)
+        assert not np.array_equal(logits(file), before)
+    assert {file: file.read_bytes() for file in own} == own
+    assert read_summary(run, "run")["test"]  # the run is whole
+
+
+def test_what_was_evaluated_is_no_part_of_the_run(trained, evaluated, data_directory):
+    """It may be replaced or removed, even if the run is made whole in between."""
+    prepare_synthetic(data_directory / "passing", seed=7, n_train=8, n_val=9, n_test=10)
+    run = trained("scheme=perturb", "seed=3")
+    file = evaluated(f"run={run}", "dataset=synthetic", "dataset.name=passing")
+    (run / "predictions" / "synthetic.parquet").unlink()
+    assert trained("scheme=perturb", "seed=3") == run
+    file.unlink()
+    assert set(read_summary(run, "run")["files"]) == {"config.yaml", "predictions/synthetic.parquet"}
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
@@ -108,6 +146,7 @@ def test_nothing_is_drawn_or_overwritten_in_the_place_of_a_run_s_data(trained, e
     manifest = data_directory / "synthetic" / "manifest.json"
     before = manifest.read_bytes(), pq.read_table(run / "predictions" / "synthetic.parquet")
     file = evaluated(f"run={run}", "dataset=synthetic")
+    assert file.name == "synthetic+again.parquet"
     assert (manifest.read_bytes(), pq.read_table(file)) == before
 
 
@@ -141,5 +180,5 @@ def test_the_command_shows_the_scores(commands, trained, data_directory):
     run = trained("scheme=perturb")
     shown = commands("evaluate", f"run={run}", f"paths.data={data_directory}", "trainer.accelerator=cpu")
     assert shown.status == 0, shown.err
-    for word in ("image alone", "views", "flip", "none", "accuracy", f"{run}/predictions/synthetic.parquet"):
+    for word in ("image alone", "views", "flip", "none", "accuracy", f"{run}/predictions/synthetic+again.parquet"):
         assert word in shown.out

@@ -67,8 +67,9 @@ def describe_run(config: DictConfig, run: Path) -> None:
 
 def write_summary(run: Path, summary: dict[str, Any]) -> dict[str, Any]:
     """Writes summary.json, with what tells whether it and the files that it stands for are whole; what it wrote."""
-    files = [run / "config.yaml", *sorted((run / "predictions").glob("*.parquet"))]
-    summary = {**summary, "files": {file.relative_to(run).as_posix(): sha256(file) for file in files}}
+    tested = sorted({summary["dataset"], *summary["test_on"]})
+    files = ["config.yaml", *(f"predictions/{name}.parquet" for name in tested)]  # not what was evaluated since
+    summary = {**summary, "files": {file: sha256(run / file) for file in files}}
     summary = sealed(summary)
     write_json(run / SUMMARY, summary)
     return summary

@@ -113,8 +113,8 @@ CASES = (
     _train("budget of", (*BASELINE, "budget_of={root}/{perturb}"), FOUND, "{perturb}", "{baseline}", weight=4),
     _train("cache", PERTURB, ("mine", "other", "cache"), "outputs/.cache", "{perturb}", weight=2),
     _train("interrupted", PERTURB, ("mine", "other", "interrupted"), "outputs/.cache", "{perturb}", weight=2),
-    _evaluate("evaluate", (RUN,), "{perturb}", "{perturb}", "mine.parquet", weight=7),
-    _evaluate("own data", (RUN,), "data/mine", "{perturb}", "mine.parquet", weight=3),
+    _evaluate("evaluate", (RUN,), "{perturb}", "{perturb}", "mine*.parquet", weight=7),
+    _evaluate("own data", (RUN,), "data/mine", "{perturb}", "mine*.parquet", weight=3),
     _evaluate(
         "other data",
         (RUN, "dataset=folder", "dataset.name=other"),
