@@ -1,17 +1,19 @@
 """A trained run is tested again: on other data, and under other maps."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from composing import composed, small, small_overrides
+from omegaconf import OmegaConf
 
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.tasks.predictions import predict
-from fer_perturb.tasks.run_directory import read_summary
+from fer_perturb.tasks.run_directory import read_summary, write_summary
 from fer_perturb.train import train
 
 
@@ -174,6 +176,42 @@ def test_a_run_of_before_a_key_was_there(trained, evaluated):
     (run / "summary.json").write_text(json.dumps(summary))
     before = pq.read_table(run / "predictions" / "synthetic.parquet")
     assert pq.read_table(evaluated(f"run={run}")).equals(before)
+
+
+@pytest.fixture
+def recorded(trained, tmp_path):
+    """A copy of a run whose config.yaml says something else than what it was trained with."""
+
+    def recorded_as(key, value):
+        run = shutil.copytree(trained("scheme=baseline", "seed=8"), tmp_path / "run")
+        config = OmegaConf.load(run / "config.yaml")
+        OmegaConf.update(config, key, value, force_add=True)
+        OmegaConf.save(config, run / "config.yaml")
+        summary = json.loads((run / "summary.json").read_text())
+        write_summary(run, {name: of for name, of in summary.items() if name not in ("files", "checksum")})
+        return run
+
+    return recorded_as
+
+
+def test_a_run_trained_in_float16_is_tested_on_a_cpu(recorded, evaluated, capsys):
+    run = recorded("recipe.precision", "16-mixed")
+    file = evaluated(f"run={run}")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "was trained in recipe.precision=16-mixed, which needs a GPU; it is tested in 32-true" in told
+    assert pq.read_table(file).equals(pq.read_table(run / "predictions" / "synthetic.parquet"))
+
+
+def test_what_this_machine_lacks_is_not_taken_for_an_unknown_setting(recorded, evaluated):
+    with pytest.raises(UserError, match=r"^trainer: Lightning cannot run this"):
+        evaluated(f"run={recorded('recipe.name', 'own')}", "trainer.accelerator=abacus")
+
+
+@pytest.mark.parametrize("key", ["scheme.since_then", "recipe.since_then"])
+def test_settings_of_another_version_are_told(recorded, evaluated, key):
+    run = recorded(key, 1)
+    with pytest.raises(UserError, match=rf"settings that this version does not know \(commit .*{key}"):
+        evaluated(f"run={run}")
 
 
 def test_the_command_shows_the_scores(commands, trained, data_directory):

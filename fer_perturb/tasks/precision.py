@@ -29,6 +29,17 @@ def with_own_precision(config: DictConfig) -> DictConfig:
     return config
 
 
+def for_testing(config: DictConfig, what: str) -> DictConfig:
+    """The config of `what` was trained in float16, for a CPU, which has none: in 32-true, with a line that says so."""
+    trained_in = str(config.recipe.precision)
+    if not trained_in.startswith("16-") or device_type(str(config.trainer.accelerator)) != "cpu":
+        return config
+    warn(f"{what} was trained in recipe.precision={trained_in}, which needs a GPU; it is tested in 32-true here.")
+    config = config.copy()
+    config.recipe.precision = "32-true"
+    return config
+
+
 def device_type(accelerator: str) -> str:
     """cpu, cuda or mps (or another accelerator's own name): what Lightning takes for `trainer.accelerator`."""
     if accelerator in ("auto", "gpu"):

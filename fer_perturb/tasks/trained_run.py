@@ -15,8 +15,11 @@ from fer_perturb.errors import UserError
 from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import WEIGHTS, Chain
 from fer_perturb.tasks.phase_cache import PhaseResult
+from fer_perturb.tasks.precision import for_testing
 from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.run_directory import read_summary
+from fer_perturb.tasks.scheme import Scheme
 
 NEUTRAL = {"scheme.attention_epochs": None, "recipe.mixup": 0.0}  # how runs were trained before these keys were there
 MISSING = object()
@@ -58,13 +61,15 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
             OmegaConf.update(config, name, neutral, force_add=True)
     data = shown(load_packed(Path(config.paths.data, str(config.dataset.name))), config.dataset)
     try:
-        chain = Chain(config, data, lambda phase: None)
+        Scheme.from_config(config.scheme)
+        Recipe.from_config(config.recipe, data.image_size)
     except UserError as error:
         made_by = summary.get("commit") or "unknown"
         raise UserError(
             f"{key}={directory} was trained with settings that this version does not know (commit {made_by[:7]}): "
             f"{error} Test it with that commit, or train it again."
         ) from error
+    chain = Chain(for_testing(config, f"{key}={directory}"), data, lambda phase: None)
     if trained_on != chain.identity_of(data):
         raise UserError(
             f"{key}={directory} was trained on other data than those that lie at {data.root} now; expected the same, "

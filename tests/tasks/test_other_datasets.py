@@ -221,9 +221,9 @@ def test_trained_on_votes(fer2013: Path, tmp_path: Path, capsys: pytest.CaptureF
         pass
     before = (run / "predictions" / "fer2013.parquet").read_bytes()
     with evaluating(fer2013, f"run={run}", "dataset=fer2013") as file:
-        assert (file.name, file.read_bytes()) == ("fer2013.parquet", before)
+        assert (file.name, file.read_bytes()) == ("fer2013+again.parquet", before)
     with evaluating(fer2013, f"run={run}") as file:
-        assert file.name == "fer2013@ferplus.parquet"
+        assert file.name == "fer2013@ferplus+again.parquet"
 
 
 @pytest.fixture(scope="module")
