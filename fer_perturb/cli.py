@@ -39,13 +39,18 @@ def conf_directory() -> Path:
 
 
 def entry_point(
-    config_name: str, task: Callable[[DictConfig], Result | None], report: Callable[[list[Result], DictConfig], None]
+    config_name: str,
+    task: Callable[[DictConfig], Result | None],
+    report: Callable[[list[Result], DictConfig], None],
+    *,
+    goes_on: bool = False,
 ) -> Callable[[], None]:
     """A command line for `task`: composes conf/<config_name>.yaml with the overrides given and calls it.
 
     `report` gets the results, other than None, of all jobs that succeeded, if there are any, and the last config. In a
     multirun a job that ends in a UserError does not keep the others from running; the exit status is 2 if any did, or
-    if the command line is wrong. A signal to stop ends all jobs, and is what the process then ends by.
+    if the command line is wrong. A signal to stop ends all jobs, and is what the process then ends by; `goes_on`:
+    whether the same command then goes on where this one was.
     """
 
     def main() -> None:
@@ -90,7 +95,7 @@ def entry_point(
                 raise
             failed(error)
         except Stopped as stopped:
-            _end(stopped)
+            _end(stopped, goes_on)
         if failures and first_process():
             sys.exit(FAILED)
 
@@ -128,9 +133,10 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped(number)
 
 
-def _end(stopped: Stopped) -> None:
+def _end(stopped: Stopped, goes_on: bool) -> None:
     if first_process():
-        print(f"\nStopped ({stopped}). The same command goes on where this one was.", file=sys.stderr)
+        again = "goes on where this one was" if goes_on else "begins anew, as no file is half written"
+        print(f"\nStopped ({stopped}). The same command {again}.", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(stopped.number, signal.SIG_DFL)

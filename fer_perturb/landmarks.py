@@ -27,7 +27,7 @@ def report(folders: list[Path], config: DictConfig) -> None:
         print(f"Ready: {folder}")
 
 
-main = entry_point("landmarks", landmarks, report)
+main = entry_point("landmarks", landmarks, report, goes_on=True)
 
 if __name__ == "__main__":
     main()

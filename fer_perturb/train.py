@@ -57,7 +57,7 @@ def report(finished: list[tuple[Path, dict[str, Any]]], config: DictConfig) -> N
             print(f"These runs alone do not make a {config.table}: it needs all of its experiment's.")
 
 
-main = entry_point("train", train, report)
+main = entry_point("train", train, report, goes_on=True)
 
 if __name__ == "__main__":
     main()

@@ -7,14 +7,19 @@ import importlib
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["fer_perturb.train", "fer_perturb.evaluate", "fer_perturb.tasks.chain"])
 PATIENCE = 120.0  # seconds
+HELD = "held"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,43 @@ class Forked:
         assert self.process.exitcode is not None, f"still at work after {PATIENCE:.0f} s: {self.err}"
         return self.process.exitcode
 
+    def end(self, number: int) -> int:
+        """Sends it a signal once it is held (see Hold), and waits; its exit status."""
+        deadline = time.monotonic() + PATIENCE
+        while not (self.folder / HELD).exists():
+            assert self.process.is_alive(), f"ended before it was to be held: {self.out}{self.err}"
+            assert time.monotonic() < deadline, f"not held after {PATIENCE:.0f} s: {self.out}{self.err}"
+            time.sleep(0.01)
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+        return self.status
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Before a command: it stops for ever where it calls a function the nth time, so that a signal meets it there."""
+
+    where: str  # package.module:name
+    call: int = 1
+
+    def __call__(self) -> None:
+        owner, _, name = self.where.replace(":", ".").rpartition(".")
+        place = resolve_name(owner)
+        function, calls = getattr(place, name), 0
+
+        @wraps(function)
+        def held(*given: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == self.call:
+                mark.touch()
+                while True:
+                    time.sleep(0.01)
+            return function(*given, **named)
+
+        mark = Path(HELD).resolve()
+        setattr(place, name, held)
+
 
 def forked(
     module: str,
@@ -52,6 +94,7 @@ def forked(
     Its environment is that of the first such process, with `environment` added.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / HELD).unlink(missing_ok=True)
     process = CONTEXT.Process(target=_run, args=(module, words, folder, before, dict(environment or {})))
     process.start()
     return Forked(process, folder)

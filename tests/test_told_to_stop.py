@@ -1,56 +1,67 @@
-"""A process that is told to stop says that the same command goes on, stops a whole sweep, and ends by the signal."""
+"""A process that is told to stop says what the same command does then, stops a whole sweep, and ends by the signal."""
 
 import csv
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-from composing import small_overrides
+import pytest
+from composing import DRAWING, small_overrides
+from forking import Forked, Hold, forked
 
-PATIENCE = 120  # seconds
-TRAINING = ".cache/predictor/*.partial/checkpoints/last.ckpt"  # is there from a training's first epoch to its last
+STEP = "fer_perturb.tasks.predictor:Predictor.training_step"
+EPOCH = 3  # steps
 FINISHED = "synthetic/*/*/seed{}-*/summary.json"
 
 
-def start(data: Path, outputs: Path) -> subprocess.Popen[str]:
-    sweep = ["-m", *small_overrides(data, outputs), "scheme=baseline", "seed=0,1,2", "recipe.epochs=5"]
-    command = [sys.executable, "-m", "fer_perturb.train", *sweep]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def sweep(data: Path, outputs: Path, hold: Hold | None = None) -> Forked:
+    words = [*small_overrides(data, outputs), "scheme=baseline", "seed=0,1,2"]
+    return forked("train", "-m", *words, folder=outputs / "shown", before=hold)
 
 
-def told(process: subprocess.Popen[str], outputs: Path, when: list[str], number: signal.Signals) -> str:
-    """What a sweep prints that gets a signal as soon as files of each pattern are there."""
-    deadline = time.monotonic() + PATIENCE
-    while not all(list(outputs.glob(pattern)) for pattern in when):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, f"no {when}"
-        time.sleep(0.001)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == -number, err  # which a shell calls 143 or 130
-    assert err == f"\nStopped ({number.name}). The same command goes on where this one was.\n"
-    return out
+def stopped(started: Forked, number: signal.Signals) -> str:
+    """What a sweep prints that is told to stop where it is held."""
+    assert started.end(number) == -number, started.err  # which a shell calls 143 or 130
+    assert started.err == f"\nStopped ({number.name}). The same command goes on where this one was.\n"
+    return started.out
 
 
 def test_a_sweep_stops_as_a_whole_and_goes_on(data_directory: Path, tmp_path: Path) -> None:
-    out = told(start(data_directory, tmp_path), tmp_path, [TRAINING], signal.SIGTERM)
+    out = stopped(sweep(data_directory, tmp_path, Hold(STEP, EPOCH + 1)), signal.SIGTERM)
     assert "#0 :" in out
     assert "#1 :" not in out
     assert not list(tmp_path.glob(FINISHED.format("*")))
 
-    out = told(start(data_directory, tmp_path), tmp_path, [FINISHED.format(0), TRAINING], signal.SIGINT)
+    out = stopped(sweep(data_directory, tmp_path, Hold(STEP, EPOCH + EPOCH + 1)), signal.SIGINT)
     assert "#1 :" in out
     assert "#2 :" not in out
+    assert len(list(tmp_path.glob(FINISHED.format("0")))) == 1
     assert not list(tmp_path.glob(FINISHED.format("[12]")))
 
-    last = start(data_directory, tmp_path)
-    out, err = last.communicate(timeout=PATIENCE)
-    assert (last.returncode, err) == (0, "")
-    assert out.count("Finished before") == 1
+    last = sweep(data_directory, tmp_path)
+    assert (last.status, last.err) == (0, "")
+    assert last.out.count("Finished before") == 1
     assert len(list(tmp_path.glob(FINISHED.format("*")))) == 3
     for seed in (0, 1):
         (log,) = tmp_path.glob(f"synthetic/*/*/seed{seed}-*/logs/predictor/version_1/metrics.csv")
         with log.open() as file:
             assert min(int(row["epoch"]) for row in csv.DictReader(file)) > 0  # not from the start
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "says"),
+    [
+        ("prepare", "fer_perturb.files:write_npy", "begins anew, as no file is half written"),
+        ("landmarks", "fer_perturb.data.landmarks:place_landmarks", "goes on where this one was"),
+    ],
+)
+def test_each_says_what_the_same_command_does(
+    entry: str, where: str, says: str, data_directory: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data" if entry == "prepare" else data_directory
+    words = ("dataset=synthetic", *DRAWING, f"paths.data={data}", f"paths.outputs={tmp_path}")
+    started = forked(entry, *words, folder=tmp_path / "shown", before=Hold(where))
+    assert started.end(signal.SIGTERM) == -signal.SIGTERM
+    assert started.err == f"\nStopped (SIGTERM). The same command {says}.\n"
+    assert not list(tmp_path.glob("data/synthetic"))
+    again = forked(entry, *words, folder=tmp_path / "shown")
+    assert again.status == 0, again.err
