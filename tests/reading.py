@@ -1,8 +1,9 @@
-"""Which keys of a composed config a call really reads: by attribute, by index, by `get`, or as a dataclass's field.
+"""Which keys of a composed config a call really reads: by attribute, by index, by `get`, or from a dataclass of them.
 
-What takes the config as a whole, to copy it, to hash it or to write it down, reads none of them.
+What takes the config as a whole, to check it, to copy it, to hash it or to write it down, reads none of them.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,19 +11,22 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from fer_perturb import settings
-from fer_perturb.tasks import recipe, scheme
+from fer_perturb.data.augment import AugmentationSettings
+from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.tasks.scheme import Scheme
 
 WATCHED = "watched"  # the flag of a config, and of its copies, whose reading counts
+SETTINGS = {Recipe: "recipe", Scheme: "scheme", AugmentationSettings: "recipe.augmentation"}
+AS_A_WHOLE = ("content", "_check", "__post_init__", "__eq__")  # of settings, comprehensions in them included
 # what is handed on, to Lightning, torch or timm, is checked by the function that takes it
 HANDED_ON = ("recipe.optimizer", "recipe.scheduler", "trainer", "model.kwargs", "attention_model.kwargs")
 
 
 @contextmanager
 def reads(config: DictConfig) -> Iterator[set[str]]:
-    """The full names of the keys of `config` that are read in the meantime."""
+    """The full names of the keys of `config`, and of any settings made of one, that are read in the meantime."""
     found: set[str] = set()
-    get, build = DictConfig._get_impl, settings.settings_from
+    get = DictConfig._get_impl
     config._set_flag(WATCHED, True)
 
     def get_noted(node: DictConfig, key: Any, *rest: Any, **named: Any) -> Any:
@@ -30,14 +34,17 @@ def reads(config: DictConfig) -> Iterator[set[str]]:
             found.add(node._get_full_key(key))
         return get(node, key, *rest, **named)
 
-    def build_noted(cls: Any, values: dict[str, Any], key: str) -> Any:
-        found.update(f"{key}.{name}" for name in values)  # it refuses what is no field of `cls`
-        return build(cls, values, key)
+    def attribute_noted(of: Any, name: str) -> Any:
+        reader = sys._getframe(1)
+        whole = any(part in AS_A_WHOLE for part in reader.f_code.co_qualname.split("."))
+        if name in type(of).__dataclass_fields__ and not whole and reader.f_globals["__name__"] != "dataclasses":
+            found.add(f"{SETTINGS[type(of)]}.{name}")
+        return object.__getattribute__(of, name)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DictConfig, "_get_impl", get_noted)
-        for module in (recipe, scheme):
-            patch.setattr(module, "settings_from", build_noted)
+        for settings in SETTINGS:
+            patch.setattr(settings, "__getattribute__", attribute_noted)
         yield found
     config._set_flag(WATCHED, None)
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from composing import choices, composed, small
 
 from fer_perturb.errors import UserError
@@ -90,10 +89,14 @@ def test_a_table_tells_precisions_apart(capsys, tmp_path):
     assert all(word in told for word in ("precision", "bf16-mixed", "32-true", "?")), "older runs do not say"
 
 
-def test_the_accelerator_tells_the_device():
-    assert device_type("cpu") == "cpu"
-    assert device_type("gpu") in ("cuda", "mps")
-    assert device_type("auto") == ("cuda" if torch.cuda.is_available() else device_type("auto"))
+@pytest.mark.parametrize(
+    ("mps", "cuda", "auto", "gpu"),
+    [(False, False, "cpu", "cuda"), (False, True, "cuda", "cuda"), (True, False, "mps", "mps")],
+)
+def test_the_accelerator_tells_the_device(monkeypatch, mps, cuda, auto, gpu):
+    monkeypatch.setattr(precision.MPSAccelerator, "is_available", lambda: mps)
+    monkeypatch.setattr(precision.CUDAAccelerator, "is_available", lambda: cuda)
+    assert [device_type(accelerator) for accelerator in ("cpu", "auto", "gpu", "tpu")] == ["cpu", auto, gpu, "tpu"]
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the variables are for Intel's instructions")
