@@ -53,5 +53,5 @@ $(PEERS): $(READY)
 	@$(PYTHON) .ci/install.py bench $@ --may-fail
 
 clean: ## remove what was built (not data, not outputs)
-	rm -rf .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv.lock .venv.removed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,7 @@ from pathlib import Path
 
 VENV = Path(".venv")
 PYTHON = VENV / "bin" / "python"
+OURS = VENV / ".made_here"  # there before anything else of VENV is, which may then be removed
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
@@ -37,7 +38,9 @@ def install(extras: str, ready: Path, may_fail: bool, lock: int, usable: bool) -
     told = f"Installing fer_perturb[{extras}] into {VENV}"
     if not usable:
         told += ": PyTorch (on Linux with its CUDA libraries, about 3 GB to download) and the rest; a few minutes"
-        shutil.rmtree(VENV, ignore_errors=True)
+        make_room()
+        VENV.mkdir()
+        OURS.touch()
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True, pass_fds=[lock])
     print(f"{told}.", flush=True)
     pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--progress-bar", "on"]
@@ -50,15 +53,33 @@ def install(extras: str, ready: Path, may_fail: bool, lock: int, usable: bool) -
         ready.touch()
 
 
+def make_room() -> None:
+    """Removes a virtual environment that does not work, if it was made here; a person's own is left as it is."""
+    removed = VENV.with_name(".venv.removed")
+    shutil.rmtree(removed, ignore_errors=True)
+    if OURS.exists() and not VENV.is_symlink():
+        VENV.rename(removed)  # whole, so that OURS is not missed if this is interrupted
+        shutil.rmtree(removed, ignore_errors=True)
+    elif VENV.is_symlink() or VENV.exists():
+        sys.exit(
+            f"{VENV} has no Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} with a pip that works, and was "
+            "not made by this command. Move it out of the way, then run the same command again."
+        )
+
+
 def works(lock: int) -> bool:
-    """Whether there is a virtual environment with a Python of a version that is needed, and a whole pip."""
+    """Whether there is a virtual environment with a Python of a version that is needed, and a whole pip.
+
+    One without any, as `uv venv` makes it, is given the one that Python brings.
+    """
     version = ["-c", f"import sys; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"]
     pip = ["-m", "pip", "install", "--help"]  # takes in all that installing needs
+
+    def succeeds(words: list[str]) -> bool:
+        return subprocess.run([PYTHON, *words], capture_output=True, pass_fds=[lock]).returncode == 0
+
     try:
-        return all(
-            subprocess.run([PYTHON, *ask], capture_output=True, pass_fds=[lock]).returncode == 0
-            for ask in (version, pip)
-        )
+        return succeeds(version) and (succeeds(pip) or (succeeds(["-m", "ensurepip"]) and succeeds(pip)))
     except OSError:
         return False
 

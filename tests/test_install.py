@@ -141,6 +141,28 @@ def test_a_broken_environment(checkout: Checkout) -> None:
     assert "Installing fer_perturb" in checkout.setup()
 
 
+def test_an_environment_of_one_s_own_without_pip_is_given_it_and_kept(checkout: Checkout) -> None:
+    """As `uv venv` makes it."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", checkout.root / ".venv"], check=True)
+    (checkout.root / ".venv" / "mine").touch()
+    checkout.setup()
+    assert (checkout.root / ".venv" / "mine").exists()
+
+
+def test_one_s_own_that_cannot_be_used_is_left_as_it_is(checkout: Checkout) -> None:
+    python = checkout.root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/nowhere/python")
+    refused = checkout.start()
+    out, _ = refused.communicate(timeout=PATIENCE)
+    assert refused.returncode != 0
+    assert "Move it out of the way, then run the same command again." in out
+    assert "Traceback" not in out
+    assert python.is_symlink()
+    (checkout.root / ".venv").rename(checkout.root / "mine")
+    checkout.setup()
+
+
 def children(of: int) -> list[int]:
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(of)], capture_output=True, text=True)
     return [int(word) for word in listed.stdout.split()]
