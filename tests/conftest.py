@@ -36,6 +36,17 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def pictures() -> None:
+    """Phases draw their pictures, which takes a fifth of a small chain's time."""
+
+
+@pytest.fixture(autouse=True)
+def _drawn_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr("fer_perturb.report.phase_pictures.show_phase", lambda phase: None)
+
+
+@pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
     """Calls entry points in this process."""
     return Commands(monkeypatch, capsys)

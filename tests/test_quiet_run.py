@@ -89,7 +89,7 @@ def test_what_is_warned_of_is_noted() -> None:
     ]
 
 
-@pytest.mark.usefixtures("big_machine")
+@pytest.mark.usefixtures("big_machine", "pictures")
 @pytest.mark.parametrize(
     "scheme",
     [

@@ -33,6 +33,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("outputs")
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
 def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> None:
     config = small(data_directory, outputs, *variant)

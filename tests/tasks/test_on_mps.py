@@ -13,13 +13,13 @@ from fer_perturb.train import train
 
 SCHEMES = [
     ["scheme=perturb", "recipe.crop=40", "recipe.mixup=0.2", "recipe.augmentation.erase=0.5"],
-    ["scheme=extra_erasing", "scheme.scope=dataset", "recipe=paper", "recipe.epochs=2", "recipe.batch_size=32"],
     ["scheme=perturb_image", "scheme.top_share=0.5", "scheme.reestimate_bn=true", "test_on=[synthetic+mouth@0.5-skin]"],
     ["scheme=most_attended", "scheme.scope=image", "scheme.attention=self", "model.attention.at=[stage1]"],
     ["scheme=landmarks", "scheme.views=sample", "recipe.grow_from=32"],
 ]
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
 def test_a_chain(data_directory, tmp_path, scheme):
     given = [*scheme, "+trainer.inference_mode=false"]  # which the stand-in does not know
