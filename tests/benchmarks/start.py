@@ -11,7 +11,7 @@ from benchmarks.bench import Bench, quiet
 from benchmarks.measure import Row, Target, take_turns
 from fer_perturb.open_data import open_data
 
-FACES = {"train": 3000, "val": 500, "test": 1000}  # the demo's
+FACES = {"train": 2500, "val": 500, "test": 1000}  # the demo's
 STEPPED = 77  # the exit status of a process that has made a training step
 DEMO = f"""
 import os, runpy, sys
