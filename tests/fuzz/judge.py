@@ -51,19 +51,19 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Unharmed:
-    """What the command leaves where nothing is damaged: its result files, its summary, its percentages."""
+    """What the command leaves where nothing is damaged: its result files, what its JSON files say, its percentages."""
 
     results: Mapping[str, str]
-    summaries: Mapping[str, Any]
+    documents: Mapping[str, Any]
     percentages: list[str]
 
 
 def unharmed(case: Case, root: Path, ended: Ended, results: tuple[str, ...], seen: Seen) -> Unharmed:
     """What `case` ended with; `results` are its globs, with the names of runs in them."""
     found = {path.relative_to(root).as_posix() for pattern in results for path in root.glob(pattern)}
-    summaries = {name: json.loads((root / name).read_text()) for name in found if name.endswith("summary.json")}
-    files = {name: seen[name] for name in sorted(found - set(summaries)) if seen[name] != FOLDER}
-    return Unharmed(files, summaries, percentages(ended))
+    documents = {name: json.loads((root / name).read_text()) for name in found if name.endswith(".json")}
+    files = {name: seen[name] for name in sorted(found - set(documents)) if seen[name] != FOLDER}
+    return Unharmed(files, documents, percentages(ended))
 
 
 def percentages(ended: Ended) -> list[str]:
@@ -71,7 +71,7 @@ def percentages(ended: Ended) -> list[str]:
 
 
 def other_numbers(found: Any, expected: Any, *, again: bool = False, at: str = "") -> str:
-    """Where a summary tells something else than expected; an empty string if nowhere.
+    """Where a JSON file tells something else than expected; an empty string if nowhere.
 
     again: a phase was made again, and may have taken another time.
     """
@@ -122,10 +122,14 @@ def _wrong(case: Case, root: Path, ended: Ended, after: Seen, expected: Unharmed
         return f"{differing[0]} is not what it is without damage."
     if differing:
         return _inconsistent(root / "data" / "new")
-    for name, summary in expected.summaries.items():
+    for name, document in expected.documents.items():
         if not (root / name).is_file():
             return f"{name} is not there."
-        if told := other_numbers(json.loads((root / name).read_text()), summary):
+        try:
+            found = json.loads((root / name).read_text())
+        except ValueError:
+            return f"{name} is no JSON."
+        if told := other_numbers(found, document):
             return f"{name}: {told}."
     shown = percentages(ended)
     return "" if shown == expected.percentages else f"It shows {shown}, and without damage {expected.percentages}."
