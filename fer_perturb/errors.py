@@ -15,9 +15,13 @@ def first_line(error: Exception) -> str:
     return line if line.endswith(".") else f"{line}."
 
 
+def say(message: str, style: str = "") -> None:
+    """Prints a line as it is: no word in it is markup, and no path in it is broken, so that it can be copied."""
+    import rich  # not above: it takes longer than all else that --help needs
+
+    rich.get_console().print(message, style=style, markup=False, soft_wrap=True)
+
+
 def warn(message: str) -> None:
     """Prints what the person at the keyboard should know although the work goes on."""
-    import rich  # not above: it takes longer than all else that --help needs
-    from rich.markup import escape
-
-    rich.print(f"[yellow]{escape(message)}[/yellow]")
+    say(message, "yellow")

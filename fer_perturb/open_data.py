@@ -9,7 +9,7 @@ from fer_perturb.data.file_names import folder_name
 from fer_perturb.data.landmarks import unplaced_table
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, say
 
 
 def open_data(config: DictConfig) -> PackedData:
@@ -21,7 +21,7 @@ def open_data(config: DictConfig) -> PackedData:
     data = shown(whole, config.dataset)
     if "labels" in data.changed_by:
         counts = [f"{len(data.splits[name]):,} of {len(of):,} in {name}" for name, of in whole.splits.items()]
-        rich.print(f"Labels by FER+'s votes, of the images that have a plurality: {', '.join(counts)}")
+        say(f"Labels by FER+'s votes, of the images that have a plurality: {', '.join(counts)}")
     if "landmarks" in data.changed_by and not all(whole.placed(split).all() for split in whole.splits):
         left_out = unplaced(config.dataset) == "drop"
         rich.print(unplaced_table(whole, "they are left out" if left_out else "what the mean shape has is hidden"))

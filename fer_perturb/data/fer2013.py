@@ -27,7 +27,6 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import rich
 from PIL import Image
 from rich.progress import Progress
 
@@ -37,7 +36,7 @@ from fer_perturb.data.emotions import EMOTIONS, SPLITS, USAGES
 from fer_perturb.data.ferplus import has_votes
 from fer_perturb.data.file_names import LITTER, is_litter, split_named
 from fer_perturb.data.packed import RawSplit
-from fer_perturb.errors import UserError, warn
+from fer_perturb.errors import UserError, say, warn
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -374,7 +373,7 @@ def _say_whose_votes(tables: list[_Table], headers: list[tuple[str, ...]]) -> No
                     f"{table.where} holds FER+'s votes and no pictures. Expected FER2013 itself, and this beside it: "
                     f"python -m fer_perturb.prepare dataset=fer2013 source=PATH votes={table.path.name}"
                 )
-            rich.print(
+            say(
                 f"{table.where} has votes of FER+, which are not read: those that come with the package are. To have "
                 "yours read: votes=PATH of the csv"
             )

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rich
 from filelock import FileLock
 from numpy.typing import NDArray
 from rich.table import Table
@@ -25,7 +24,7 @@ from tqdm import tqdm
 from fer_perturb import files
 from fer_perturb.data import face_predictor
 from fer_perturb.data.packed import LANDMARKS, MANIFEST, UNREST, PackedData, landmarks_made_by, load_packed
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, say
 
 CHUNK = 512  # images; what is finished is not done again
 
@@ -40,14 +39,14 @@ def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedDa
     placed.
     """
     if f"train/{LANDMARKS}.npy" in data.manifest["arrays"]:
-        rich.print(f"{data.root} has had its landmarks since it was made.")
+        say(f"{data.root} has had its landmarks since it was made.")
         return data
     folder, made_by = data.root / LANDMARKS, landmarks_made_by(data.manifest)
     partial = data.root.parent / f".{data.root.name}-{LANDMARKS}{files.PARTIAL}"
     with FileLock(partial.with_suffix(".lock")):
         data = load_packed(data.root)  # another process may have placed them meanwhile
         if data.landmarks_identity and _unharmed(folder):
-            rich.print(f"{folder} was already made from these images.")
+            say(f"{folder} was already made from these images.")
             return load_packed(data.root)
         face_predictor.predictor()  # its errors come before any work
         _begin(partial, {**made_by, "chunk": CHUNK})

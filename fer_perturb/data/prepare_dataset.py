@@ -28,7 +28,7 @@ from fer_perturb.data.maskfer import masked_splits
 from fer_perturb.data.packed import VOTES, PackedData, RawSplit, load_packed, require_own, write_packed
 from fer_perturb.data.released_maskfer import read_released
 from fer_perturb.data.splitting import Splitting
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, say
 
 VERSION = 1  # counts up when the same source would give other arrays or another audit
 
@@ -60,14 +60,14 @@ def _with_votes(splits: Mapping[str, RawSplit], cast: Votes, *, required: bool) 
     except UserError as error:
         if required:
             raise
-        rich.print(f"Without FER+'s votes: {error}")
+        say(f"Without FER+'s votes: {error}")
         return dict(splits)
     of = list(votes)
     said = agreement(
         np.concatenate([votes[split] for split in of]), np.concatenate([splits[split].labels for split in of])
     )
     alike = f", their plurality in {100 * said.plurality:.1f} % of {said.decided:,}" if said.decided else ""
-    rich.print(
+    say(
         f"FER+'s votes on {said.images:,} of {sum(map(len, splits.values())):,} images: one voter gives the label in "
         f"{100 * said.voter:.1f} % of the cases, no voter in {100 * said.nobody:.1f} %{alike}."
     )
@@ -173,7 +173,7 @@ def prepare_synthetic(
         standing = _standing(root, settings)
         if standing is not None:
             return standing
-        rich.print(f"Drawing {sum(counts.values()):,} faces.")
+        say(f"Drawing {sum(counts.values()):,} faces.")
         faces = draw_faces(sum(counts.values()), seed, strength=(strength[0], strength[1]))
         splits, start = {}, 0
         for split, count in counts.items():
@@ -222,7 +222,7 @@ def _write(
         found = audit(splits, classes, progress)
     data = write_packed(root, name, classes, splits, source, left_out=left_out, audit=found.to_dict())
     for reason, count in left_out.items():
-        rich.print(f"Left out: {count:,} ({reason})")
+        say(f"Left out: {count:,} ({reason})")
     rich.print(audit_table(found))
     return data
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import rich
 from omegaconf import DictConfig
 from torch import nn
 
 from fer_perturb.data.packed import PackedData
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, say
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.costs import Cost, attention_passes, attention_size, clustering_images, training_cost, versions
 from fer_perturb.tasks.fitting import steps_of_epoch
@@ -59,7 +58,7 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
         f"{config.budget_of or f'the baseline takes for {chain.recipe.epochs} epochs'} spends."
     )
     if chain.first:
-        rich.print(message)
+        say(message)
     config = config.copy()
     config.recipe.epochs = epochs
     config.scheme.attention_epochs = scheme.attention_epochs
