@@ -34,10 +34,12 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
     """The same for one trained network, the run in `directory`."""
     from fer_perturb.data.packed import load_packed
     from fer_perturb.data.shown import shown, unplaced
+    from fer_perturb.tasks.chain import require_landmarks
     from fer_perturb.tasks.fitting import make_trainer
     from fer_perturb.tasks.other_datasets import matched
     from fer_perturb.tasks.phase_cache import content_key
     from fer_perturb.tasks.predictions import predict, write_predictions
+    from fer_perturb.tasks.predictor import Predictor
     from fer_perturb.tasks.trained_run import load_run, with_views_of
 
     run = load_run(directory, config, "run")
@@ -56,7 +58,8 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
         prepared = load_packed(Path(config.paths.data, str(config.dataset.name)))  # nothing is drawn in its place
         data = shown(prepared, config.dataset)
         data = matched(data, run.chain.data.data, f"dataset={data.name}")
-    task.scheme.require_landmarks(data)
+    if isinstance(task, Predictor):
+        require_landmarks(task.scheme, data)
     tested_on = run.summary.get("tested_on", {})
     if not views and tested_on.get(data.name, key := content_key(run.chain.identity_of(data))) != key:
         raise UserError(

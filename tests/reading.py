@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from fer_perturb.tasks.scheme import Scheme
 from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.data.augment import AugmentationSettings
 from fer_perturb.tasks.recipe import Recipe
-from fer_perturb.tasks.scheme import Scheme
 
 WATCHED = "watched"  # the flag of a config, and of its copies, whose reading counts
 SETTINGS = {Recipe: "recipe", Scheme: "scheme", AugmentationSettings: "recipe.augmentation"}

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from composing import choices, composed, small_overrides
+from fer_perturb.tasks.scheme import Scheme, content
 from omegaconf import DictConfig, OmegaConf
 from reading import leaves, read_by
 from small_fer2013 import pictures, write_folder, write_zip
 
 from fer_perturb.cli import conf_directory
 from fer_perturb.tasks.recipe import Recipe
-from fer_perturb.tasks.scheme import Scheme, content
 
 GROUPS = ("dataset", "model", "attention_model", "scheme", "recipe", "trainer", "logger", "experiment")
 

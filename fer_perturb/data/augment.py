@@ -1,17 +1,17 @@
 """Augmentation of whole batches on the training device, drawn per image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
+from fer_perturb.checked import STRICT
 from fer_perturb.data.crops import five_crops
-from fer_perturb.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class AugmentationSettings:
     """How strongly images are changed in training (conf/recipe, `recipe.augmentation`)."""
 
@@ -43,7 +43,7 @@ class AugmentationSettings:
         for key, (value, (low, high)) in ranges.items():
             values = value if isinstance(value, tuple) else (value,)
             if not (low <= min(values) and max(values) <= high and values == tuple(sorted(values))):
-                raise UserError(f"recipe.augmentation.{key}={value}: expected {low} to {high}, the lower first.")
+                raise ValueError(f"{key}={value}: expected {low} to {high}, the lower first.")
 
 
 class Augmentation(nn.Module):

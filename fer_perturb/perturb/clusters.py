@@ -1,46 +1,49 @@
 """Phase 2: from an attention map to a cluster map, and what there is to say about one."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 import torch
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from torch import Tensor
 
-from fer_perturb.errors import UserError
+from fer_perturb.checked import STRICT
 from fer_perturb.perturb.features import most_attended, pixel_features
 from fer_perturb.perturb.identity import match, reading_order, relabel
 from fer_perturb.perturb.kmeans import batched_kmeans, kmeans
 
+ITERATIONS = 20  # Lloyd iterations of each start of k-means
 CHUNK = 512  # images at a time in cluster_maps_per_image: bounds the memory for their features
 
 
-@dataclass(frozen=True)
+Weight = Annotated[float, Field(ge=0)]
+
+
+@pydantic_dataclass(frozen=True, config=STRICT)
 class ClusterSettings:
-    """How attention becomes clusters; each field is the config key `scheme.<field>`."""
+    """How attention becomes clusters. Raises ValueError for a value that cannot work."""
 
-    n_clusters: int  # 1..127
-    position_weight: float  # lambda of Eq. 1, at least 0
-    attention_weight: float  # alpha of Eq. 1, at least 0
-    floor: float  # scaled attention below this counts as 0; in [0, 1]
-    top_share: float  # share of the pixels that may be masked, most attended first; in (0, 1]
-    restarts: int  # random starts of k-means, the best is kept
-    iterations: int = 20  # Lloyd iterations of each start
+    n_clusters: Annotated[int, Field(ge=1, le=127)]
+    position_weight: Weight
+    """lambda of Eq. 1"""
+    attention_weight: Weight
+    """alpha of Eq. 1"""
+    floor: Annotated[float, Field(ge=0, le=1)]
+    """scaled attention below this counts as 0"""
+    top_share: Annotated[float, Field(gt=0, le=1)]
+    """share of the pixels that may be masked, most attended first"""
+    restarts: Annotated[int, Field(ge=1, lt=2**31)]
+    """random starts of k-means, of which the best is kept"""
 
-    def __post_init__(self) -> None:
-        _check("n_clusters", self.n_clusters, "a whole number from 1 to 127", _whole(self.n_clusters, 1, 127))
-        for key in ("position_weight", "attention_weight"):
-            value = getattr(self, key)
-            _check(key, value, "a finite number, 0 or more", math.isfinite(value) and value >= 0)
+    @model_validator(mode="after")
+    def _not_all_alike(self) -> Self:
         if self.position_weight == self.attention_weight == 0:
-            raise UserError(
-                "scheme.position_weight and scheme.attention_weight are both 0, which makes all pixels alike; "
-                "expected at least one above 0"
+            raise ValueError(
+                "position_weight and attention_weight are both 0, which makes all pixels alike; expected at least one "
+                "above 0."
             )
-        _check("floor", self.floor, "a number from 0 to 1", 0 <= self.floor <= 1)
-        _check("top_share", self.top_share, "a share above 0 and up to 1", 0 < self.top_share <= 1)
-        for key in ("restarts", "iterations"):
-            value = getattr(self, key)
-            _check(key, value, "a whole number, 1 or more", _whole(value, 1, 2**31 - 1))
+        return self
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def cluster_map(
         settings.n_clusters,
         seed=seed,
         restarts=settings.restarts,
-        iterations=settings.iterations,
+        iterations=ITERATIONS,
         start=start,
     )
     order = reading_order(found.centres) if reference is None else match(found.centres, reference)
@@ -126,12 +129,12 @@ def cluster_maps_per_image(attention: Tensor, settings: ClusterSettings, centres
         )
         flat = labels[low : low + CHUNK].flatten(1)
         if settings.top_share == 1:
-            found, _, _ = batched_kmeans(points, centres, iterations=settings.iterations)
+            found, _, _ = batched_kmeans(points, centres, iterations=ITERATIONS)
             flat.copy_(found)
         else:
             permitted = most_attended(maps, settings.top_share)  # (b, M)
             points = points.mT.gather(2, permitted[:, None].expand(-1, 3, -1)).mT
-            found, _, _ = batched_kmeans(points, centres, iterations=settings.iterations)
+            found, _, _ = batched_kmeans(points, centres, iterations=ITERATIONS)
             flat.scatter_(1, permitted, found.to(torch.int8))
     return labels
 
@@ -148,8 +151,13 @@ def position_only_map(
     any of them. To measure what attention does to a map, give the map's own centres (k, 3) as `start`: their
     attention is dropped, and the positions settle in the layout next to that map, with its labels.
     """
-    by_position = replace(
-        settings, attention_weight=0.0, position_weight=settings.position_weight or 1.0, top_share=1.0
+    by_position = ClusterSettings(
+        n_clusters=settings.n_clusters,
+        position_weight=settings.position_weight or 1.0,
+        attention_weight=0.0,
+        floor=settings.floor,
+        top_share=1.0,
+        restarts=settings.restarts,
     )
     if start is None or settings.position_weight == 0:
         return cluster_map(torch.zeros(shape), by_position, seed=seed)
@@ -202,12 +210,3 @@ def _pairs(counts: Tensor) -> int:
 def _require_same_shape(a: Tensor, b: Tensor) -> None:
     if a.shape != b.shape:
         raise ValueError(f"the maps differ in shape: {tuple(a.shape)} and {tuple(b.shape)}")
-
-
-def _whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _check(key: str, value: object, expected: str, fits: bool) -> None:
-    if not fits:
-        raise UserError(f"scheme.{key}={value}: expected {expected}")

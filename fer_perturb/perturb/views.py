@@ -18,6 +18,27 @@ def masks(labels: Tensor, n_clusters: int) -> Tensor:
     return labels.unsqueeze(-3) == clusters[:, None, None]
 
 
+def hidden(labels: Tensor, views: Tensor) -> Tensor:
+    """What views hide: view c < n the pixels of cluster c, view n, the image itself, none.
+
+    Args:
+        labels: cluster map of all images (H, W) or of each (B, H, W), as in `masks`.
+        views: int64 (r, B) in 0..n, r views of each image.
+
+    Returns:
+        bool (r, B, H, W).
+    """
+    return (labels == views[..., None, None]) & (labels >= 0)
+
+
+def hide(images: Tensor, hidden: Tensor, fill: float) -> Tensor:
+    """Views of images: float (B, C, H, W) without the pixels `hidden`, bool (r, B, H, W), which are set to `fill`.
+
+    Returns (r, B, C, H, W), the images' dtype; `fill` is in their units.
+    """
+    return torch.where(hidden.unsqueeze(-3), fill, images)
+
+
 def all_views(images: Tensor, labels: Tensor, n_clusters: int, fill: float) -> Tensor:
     """The n+1 views of every image: view c < n has cluster c's pixels set to `fill`, the last is the image.
 
@@ -28,12 +49,10 @@ def all_views(images: Tensor, labels: Tensor, n_clusters: int, fill: float) -> T
         fill: in the images' units.
 
     Returns:
-        (n+1, B, C, H, W), the images' dtype; each view has the images' memory format.
+        (n+1, B, C, H, W), the images' dtype.
     """
-    # no pixel has the label n, so that the last view hides nothing
-    views = torch.arange(n_clusters + 1, device=labels.device).view(-1, 1, 1, 1, 1)
-    hidden = labels.reshape(-1, 1, *labels.shape[-2:]) == views  # (n+1, B or 1, 1, H, W)
-    return torch.where(hidden, fill, images)
+    views = torch.arange(n_clusters + 1, device=labels.device)[:, None].expand(-1, len(images))
+    return hide(images, hidden(labels, views), fill)
 
 
 def draw_views(count: int, n_clusters: int, clean_share: float | None, device: torch.device) -> Tensor:
@@ -45,19 +64,3 @@ def draw_views(count: int, n_clusters: int, clean_share: float | None, device: t
         return torch.randint(n_clusters + 1, (count,), device=device)
     whole = torch.rand(count, device=device) < clean_share
     return torch.where(whole, n_clusters, torch.randint(n_clusters, (count,), device=device))
-
-
-def sample_views(images: Tensor, labels: Tensor, choice: Tensor, fill: float) -> Tensor:
-    """One view of each image: image b with the pixels of cluster choice[b] set to `fill`.
-
-    Args:
-        images: (B, C, H, W) float.
-        labels: cluster map of all images (H, W) or of each (B, H, W), as in `masks`.
-        choice: (B,) int64 in 0..n; n, which is no pixel's label, chooses the image itself.
-        fill: in the images' units.
-
-    Returns:
-        (B, C, H, W), the images' dtype and memory format; equal to all_views(...)[choice, arange(B)].
-    """
-    hidden = (labels == choice[:, None, None]) & (labels >= 0)
-    return torch.where(hidden.unsqueeze(1), fill, images)

@@ -21,7 +21,7 @@ PER_CLASS = 1  # images of each class in the picture of the scheme
 def show_phase(phase: FinishedPhase) -> None:
     """Draws the confusion matrix and, of a scheme that masks, the picture of input, attention, clusters, views."""
     pictures = {"confusion": _confusion(phase)}
-    if isinstance(phase.task, Predictor) and phase.task.scheme.masks:
+    if isinstance(phase.task, Predictor):
         pictures["scheme"] = _scheme(phase, phase.task)
     for name, figure in pictures.items():
         path = phase.directory / "pictures" / f"{name}.png"
@@ -48,7 +48,7 @@ def _scheme(phase: FinishedPhase, task: Predictor) -> Figure:
     with torch.no_grad():
         task.eval()
         images, labels = task.shown(batch)
-        attention = phase.source.classifier(task).attention(images).cpu() if phase.source else None
+        attention = task.sight.of_grey(images).cpu() if task.scheme.attention else None
     views = task.views(images, labels)
     names = [classes[int(label)] for label in batch["label"]]
     return scheme_figure(_plane(images), attention, labels.cpu(), _plane(views), names)

@@ -5,123 +5,90 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from fer_perturb.data.augment import to_unit
-from fer_perturb.data.datamodule import Batch, FaceDataModule
-from fer_perturb.errors import UserError
+from fer_perturb.data.augment import Augmentation
+from fer_perturb.data.datamodule import Batch
 from fer_perturb.files import write_bytes, write_npy
-from fer_perturb.perturb.clusters import ClusterMap, agreement, areas, cluster_map, position_only_map
-from fer_perturb.tasks.attention_source import AttentionSum, first_batch_attention
-from fer_perturb.tasks.classifier import Classifier
-from fer_perturb.tasks.scheme import Scheme
-from fer_perturb.tasks.seeds import derive
+from fer_perturb.schemes.regions.regions import Record, Regions
+from fer_perturb.tasks.attention import EACH, MEAN, AttentionSum, EpochAttention, RunAttention
 
-VERSION = 3  # raise it when the phase's result changes: stored results of older versions are not used again
+VERSION = 4  # raise it when the phase's result changes: stored results of older versions are not used again
+STATE = "clusters.safetensors"
 
 
 class AttentionClustering(pl.LightningModule):
-    """The frozen attention classifier (or GreyValues) looks at the training images; what it attends is clustered.
+    """The frozen attention looks at the training images, and the regions of epoch 0 are made from what it attends to.
 
-    `trainer.predict` on it leaves in `directory`: `attention.npy`, float32 (H, W), what was clustered;
-    `attention_per_image.npy`, float16 (N, H, W), with `scope=image`; and `clusters.safetensors`.
+    `trainer.predict` on it leaves in `directory` the attention (see RunAttention) and the regions' state, and in
+    `record` what there is to say of them.
+
+    state: the regions'. attention: the run's, nothing of it stored yet. augmentation: what training does to images.
     """
 
     def __init__(
         self,
-        classifier: Classifier,
-        data: FaceDataModule,
-        scheme: Scheme,
+        regions: Regions,
+        state: nn.Module,
+        attention: RunAttention,
+        augmentation: Augmentation,
         directory: Path,
         seed: int,
     ) -> None:
         super().__init__()
-        self.classifier = classifier
-        self.data = data
-        self.scheme = scheme
+        self.regions = regions
+        self.region_state = state
+        self.classifier = attention.classifier  # so that it goes to the device
+        self.attention = attention
+        self.augmentation = augmentation
         self.directory = directory
         self.seed = seed
-        self.result: ClusterMap | None = None
+        self.looked_at = 0
+        self.record: Record = {}
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        if self.scheme.scope == "batch":
-            only: Any = [self.data.first_batch(0)]
+        if self.regions.frame == "input":
+            only: Any = [self.attention.data.first_batch(0)]
             return DataLoader(only, batch_size=None)
-        return self.data.in_order("train")
+        return self.attention.data.in_order("train")
 
     def on_predict_start(self) -> None:
-        rows: NDArray[np.float16] | None = None
-        if self.scheme.scope == "image":
-            shape = (len(self.data.data.splits["train"]), *self.data.data.image_size)
-            path = self.directory / "attention_per_image.npy"
-            rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-        self.sum = AttentionSum(self.data, rows)
+        each = None
+        if self.regions.of_each_image:
+            shape = (self.attention.n_train, *self.attention.data.data.image_size)
+            each = np.lib.format.open_memmap(self.directory / EACH, mode="w+", dtype=np.float16, shape=shape)
+        self.sum = AttentionSum(self.attention.data, each)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The attention on the batch: of each image, float (B, H, W), or of all together, float32 (H, W)."""
-        if self.scheme.scope == "batch":
-            self.attention = first_batch_attention(self.classifier, self.classifier, self.data, epoch=0)
-            return self.attention
-        maps = self.classifier.attention(to_unit(batch["image"]))
+        if self.regions.frame == "input":
+            sight = self._sight()
+            self.mean = sight.on_first_batch()
+            self.looked_at += sight.looked_at
+            return self.mean
+        maps = self.attention.of(batch["image"])
         self.sum.add(batch["index"], maps)
+        self.looked_at += len(maps)
         return maps
 
     def on_predict_end(self) -> None:
-        if self.scheme.scope != "batch":
-            self.attention = self.sum.mean().to(self.device)
-        if isinstance(self.sum.rows, np.memmap):
-            self.sum.rows.flush()
-        self.result = cluster(self.attention, self.scheme, seed=derive(self.seed, "clusters"))
-        write_npy(self.directory / "attention.npy", self.attention.cpu().numpy())
-        save_clusters(self.directory, self.result)
+        if self.regions.frame != "input":
+            self.mean = self.sum.mean()
+        if isinstance(self.sum.each, np.memmap):
+            self.sum.each.flush()
+        write_npy(self.directory / MEAN, self.mean.cpu().numpy())
+        self.attention.stored = self.directory
+        sight = self._sight()
+        self.regions.name(self.region_state, sight)
+        self.record = {"epoch": 0, **self.regions.update(self.region_state, sight)}
+        write_bytes(self.directory / STATE, save(dict(self.region_state.state_dict())))
+
+    def _sight(self) -> EpochAttention:
+        return EpochAttention(self.attention, self.augmentation, epoch=0, seed=self.seed, device=self.device)
 
 
-def cluster(
-    attention: Tensor, scheme: Scheme, seed: int, start: Tensor | None = None, reference: Tensor | None = None
-) -> ClusterMap:
-    """`perturb.clusters.cluster_map` for people: UserError where the attention (H, W) cannot be clustered so.
-
-    It is clustered on its own device; the result lies on the CPU.
-    """
-    try:
-        found = cluster_map(attention, scheme.clusters, seed=seed, start=start, reference=reference)
-        return ClusterMap(found.labels.cpu(), found.centres.cpu(), found.inertia)
-    except ValueError as error:
-        raise UserError(
-            f"The attention cannot be clustered: {error}. Change scheme.n_clusters or scheme.top_share, or, where the "
-            "attention is not finite, the training of phase 1 (recipe.optimizer.lr)."
-        ) from error
-
-
-def describe(result: ClusterMap, scheme: Scheme, seed: int) -> dict[str, Any]:
-    """Inertia, area of each cluster (share of the pixels) and agreement with the position-only map."""
-    height, width = result.labels.shape
-    # from the map's own centres: the position-only clustering has several equal optima, and this is the nearest
-    alone = position_only_map(
-        (height, width), scheme.clusters, seed=derive(seed, "position only"), start=result.centres
-    )
-    return {
-        "inertia": result.inertia,
-        "areas": [float(area) for area in areas(result.labels, scheme.n_clusters)],
-        "ari_position_only": agreement(result.labels, alone.labels),
-    }
-
-
-def save_clusters(directory: Path, result: ClusterMap) -> None:
-    """Writes the map, its centres and its inertia, whole or not at all."""
-    tensors: dict[str, Tensor] = {
-        "cluster_map": result.labels.contiguous(),
-        "centres": result.centres.contiguous(),
-        "inertia": torch.tensor(result.inertia, dtype=torch.float64),
-    }
-    write_bytes(directory / "clusters.safetensors", save(tensors))
-
-
-def load_clusters(directory: Path) -> ClusterMap:
-    """What `save_clusters` wrote."""
-    tensors = load_file(directory / "clusters.safetensors")
-    return ClusterMap(tensors["cluster_map"], tensors["centres"], float(tensors["inertia"]))
+def load_state(directory: Path, state: nn.Module) -> None:
+    """Sets the regions' state to what phase 2 has left."""
+    state.load_state_dict(load_file(directory / STATE))

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from fer_perturb.data.augment import to_unit
 from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.seeds import derive, seed_step
 from fer_perturb.tasks.classifier import Classifier
-from fer_perturb.tasks.seeds import derive, seed_step
 
 
 def reestimate_batch_norm(task: Classifier, data: FaceDataModule, trainer: pl.Trainer) -> dict[str, float]:

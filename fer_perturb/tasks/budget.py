@@ -10,12 +10,12 @@ from torch import nn
 
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError, say
+from fer_perturb.schemes.scheme import Scheme
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.costs import Cost, attention_passes, attention_size, clustering_images, training_cost, versions
+from fer_perturb.tasks.costs import Cost, attention_size, looks, training_cost, versions
 from fer_perturb.tasks.fitting import steps_of_epoch
 from fer_perturb.tasks.flops import forward_flops
 from fer_perturb.tasks.run_directory import read_summary
-from fer_perturb.tasks.scheme import Scheme
 
 KINDS = ("epochs", "passes", "flops")
 
@@ -26,8 +26,8 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
     The reference is the run in `budget_of`, or else the baseline with this model and recipe. `budget=epochs` takes over
     its epochs. With `budget=passes` the image passes through the predictor in training are counted, and phase 1 keeps
     recipe.epochs; with `budget=flops` the operations of all phases, and phase 1 trains as long as the predictor (in
-    both cases scheme.attention_epochs may say otherwise). Validation and the test are not counted; of the operations
-    each re-clustering's are, even where the maps of scheme.scope=image turn out to have settled.
+    both cases scheme.attention.epochs may say otherwise). Validation and the test are not counted; of the operations
+    each re-clustering's are, even where the maps of each image turn out to have settled.
 
     Raises UserError for an unknown budget, a reference that is no finished run, or one that spends less than an epoch.
     """
@@ -39,10 +39,10 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
             config.recipe.epochs = _trained(Path(str(config.budget_of)))["predictor"]["epochs"]
         return config
     chain = Chain(config, data, lambda phase: None)
-    scheme = chain.scheme
-    if config.budget == "passes" and scheme.attention_epochs is None:
-        scheme = replace(scheme, attention_epochs=chain.recipe.epochs)
-    costs = Costs(chain, scheme)
+    asked = chain.scheme.attention.phase_1_epochs if chain.scheme.attention else None
+    if config.budget == "passes" and asked is None:
+        asked = chain.recipe.epochs
+    costs = Costs(chain, asked)
     counted: Callable[[Cost], int] = (lambda cost: cost.passes) if config.budget == "passes" else (lambda c: c.flops)
     limit = counted(_spent(Path(str(config.budget_of))) if config.budget_of else costs.baseline())
     epochs = 0
@@ -51,7 +51,7 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
     if epochs == 0:
         raise UserError(
             f"budget={config.budget}: one epoch takes {counted(costs.run(1)):.4g} {config.budget}, and the reference "
-            f"spends {limit:.4g} in all; expected a reference that spends more, or a cheaper model or scheme.views."
+            f"spends {limit:.4g} in all; expected a reference that spends more, or a cheaper model or scheme/views."
         )
     message = (
         f"Budget: {epochs} epochs, which take {counted(costs.run(epochs)):.4g} {config.budget} of the {limit:.4g} that "
@@ -61,19 +61,20 @@ def within_budget(config: DictConfig, data: PackedData) -> DictConfig:
         say(message)
     config = config.copy()
     config.recipe.epochs = epochs
-    config.scheme.attention_epochs = scheme.attention_epochs
+    if chain.has_phase_1:
+        config.scheme.attention.epochs = asked
     return config
 
 
 class Costs:
     """What a chain would cost, for any number of epochs: `passes` are the predictor's, `flops` those of all phases."""
 
-    def __init__(self, chain: Chain, scheme: Scheme) -> None:
-        self.scheme, self.recipe, self.data = scheme, chain.recipe, chain.data
+    def __init__(self, chain: Chain, phase_1_epochs: int | None) -> None:
+        self.scheme, self.recipe, self.data = chain.scheme, chain.recipe, chain.data
+        self.phase_1_epochs = phase_1_epochs
         self.predictor = chain.network(chain.config.model, "model")
         self.frozen = chain.attention_classifier().network if chain.has_phase_1 else None
         self.image_size = chain.data.data.image_size
-        self.attention_size = attention_size(scheme, chain.recipe, self.image_size)
         self.steps = steps_of_epoch(chain.config.trainer, chain.data)
         if self.steps < 1:
             limit = chain.config.trainer.limit_train_batches
@@ -88,15 +89,12 @@ class Costs:
         own = self._training(self.predictor, epochs, self.scheme)
         flops = own.flops
         if self.frozen:
-            flops += self._training(self.frozen, self.scheme.attention_epochs or epochs, None).flops
-            flops += clustering_images(self.scheme, self.recipe, self.data) * forward_flops(
-                self.frozen, self.attention_size
-            )
-        looking = self.predictor if self.scheme.attention == "self" else self.frozen
-        if looking and self.scheme.masks:
-            looks = len(range(0, epochs, self.scheme.every_n_epochs))
-            passes = looks * attention_passes(self.scheme, self.recipe, self.data)
-            flops += passes * forward_flops(looking, self.attention_size)
+            flops += self._training(self.frozen, self.phase_1_epochs or epochs, None).flops
+        follows = self.scheme.attention is not None and self.scheme.attention.follows_predictor
+        looking = self.predictor if follows else self.frozen
+        if looking and self.scheme.regions:
+            size = attention_size(self.scheme.regions, self.recipe, self.image_size)
+            flops += looks(self.scheme, self.recipe, self.data, epochs) * forward_flops(looking, size)
         if self.scheme.reestimate_bn:
             whole = len(self.data.sampler) * self.data.sampler.batch_size
             flops += whole * forward_flops(self.predictor, self.recipe.input_size(self.image_size))

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,25 @@ from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from safetensors.torch import load_file, save
 
+from fer_perturb.checked import told
+from fer_perturb.data.augment import Augmentation
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import link, write_bytes
 from fer_perturb.models.build import build_network, check_network
 from fer_perturb.models.gates import GatedNetwork
-from fer_perturb.tasks import attention_classifier, attention_clustering, grey_values, predictor
-from fer_perturb.tasks.attention_classifier import AttentionClassifier
-from fer_perturb.tasks.attention_clustering import AttentionClustering, describe, load_clusters
-from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.schemes.scheme import Scheme, scheme_from
+from fer_perturb.seeds import derive
+from fer_perturb.tasks import attention_clustering, predictor
+from fer_perturb.tasks.attention import RunAttention
+from fer_perturb.tasks.attention_clustering import AttentionClustering, load_state
 from fer_perturb.tasks.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.costs import attention_size, clustering_images, training_cost, versions
+from fer_perturb.tasks.costs import attention_size, training_cost, versions
 from fer_perturb.tasks.fitting import fit, make_trainer, on_one_device, refuse_idle_tasks
 from fer_perturb.tasks.flops import forward_flops
-from fer_perturb.tasks.grey_values import GreyValues
-from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
 from fer_perturb.tasks.loggers import phase_logger
 from fer_perturb.tasks.other_datasets import other_datasets, with_canonical_names
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key, link_into, run_phase
@@ -40,10 +41,12 @@ from fer_perturb.tasks.predictions import predict, write_predictions
 from fer_perturb.tasks.predictor import Predictor
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.run_directory import NOT_CONTENT_OF_TRAINER, commit, describe_run, run_directory
-from fer_perturb.tasks.scheme import Scheme, content
-from fer_perturb.tasks.seeds import derive
 
+KEPT = ("inertia", "ari_position_only")  # of what phase 2 says of its clusters
 WEIGHTS = "weights.safetensors"
+ATTENTION_VERSION = (
+    4  # of phase 1: raise it when its result changes; stored results of older versions are not used again
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,6 @@ class FinishedPhase:
     name: str  # attention or predictor
     task: Classifier
     data: FaceDataModule
-    source: AttentionSource | None
     directory: Path
     logger: Logger
 
@@ -74,9 +76,9 @@ class Chain:
         if not isinstance(config.seed, int) or config.seed < 0:
             raise UserError(f"seed={config.seed}: expected a whole number, 0 or more.")
         self.seed = config.seed
-        self.scheme = Scheme.from_config(config.scheme)
+        self.scheme = scheme_from(config.scheme)
         self.recipe = Recipe.from_config(config.recipe, data.image_size)
-        self.attention_recipe = replace(self.recipe, epochs=self.scheme.attention_epochs or self.recipe.epochs)
+        self.attention_recipe = replace(self.recipe, epochs=self.phase_1_epochs)
         self.data = FaceDataModule(data, batch_size=self.recipe.batch_size, seed=self.seed, clean=config.dataset.clean)
         self.run_directory = run_directory(config)
         trainer = make_trainer(config.trainer, self.recipe, self.run_directory, None)
@@ -86,7 +88,7 @@ class Chain:
         self.cache = Path(config.paths.outputs, ".cache")
         self.others = other_datasets(config, data)
         for used in (data, *self.others):
-            self.scheme.require_landmarks(used)
+            require_landmarks(self.scheme, used)
 
     def run(self) -> dict[str, PhaseResult | None]:
         """Phase by phase; the results are also put into the run's directory."""
@@ -102,7 +104,7 @@ class Chain:
         if self.scheme.stored:
             clustering = self.cluster(attention)
             self._keep(clustering, "clustering")
-        source = self.attention_source(attention, clustering)
+        source = self.run_attention(attention, clustering)
         trained = self.train_predictor(source, clustering)
         self._keep(trained, "predictor")
         if self.first:
@@ -120,87 +122,100 @@ class Chain:
     @property
     def has_phase_1(self) -> bool:
         """Whether there is an attention classifier to train."""
-        return self.scheme.masks and self.scheme.attention == "frozen"
+        return self.scheme.has_phase_1
+
+    @property
+    def phase_1_epochs(self) -> int:
+        """As many as the predictor's, unless the scheme says otherwise."""
+        asked = self.scheme.attention.phase_1_epochs if self.scheme.attention else None
+        return asked or self.recipe.epochs
 
     def train_attention(self) -> PhaseResult:
         """Trains the attention classifier and tests it."""
 
         def work(directory: Path) -> dict[str, Any]:
-            return self._train(self.attention_classifier(), directory, "attention", None)
+            return self._train(self.attention_classifier(), directory, "attention")
 
         title = self._title("Phase 1, attention classifier")
         return self._phase("attention", title, self._attention_content(), work, together=True)
 
-    def attention_classifier(self) -> AttentionClassifier:
+    def attention_classifier(self) -> Classifier:
         network = self.network(self.config.attention_model, "attention_model")
         if not isinstance(network, GatedNetwork):
             raise UserError("attention_model.attention.at is empty: expected at least one of input, stage1, stage2, …")
-        return AttentionClassifier(network, self.data, self.attention_recipe, self.seed)
+        return Classifier(network, self.data, self.attention_recipe, self.seed)
 
     # phase 2
 
     def cluster(self, attention: PhaseResult | None) -> PhaseResult:
-        """Clusters the trained classifier's attention, or the grey values."""
-        scheme = self.scheme
+        """Clusters what the scheme looks at in the training images."""
+        regions = self.scheme.regions
+        assert regions is not None
 
         def work(directory: Path) -> dict[str, Any]:
-            started = time.perf_counter()
-            classifier = self.frozen(attention)
-            task = AttentionClustering(classifier, self.data, scheme, directory, self.seed)
+            started, size = time.perf_counter(), self.data.data.image_size
+            state = regions.state(size, self.recipe.input_size(size))
+            augmentation = Augmentation(self.recipe.augmentation, self.recipe.crop)
+            looking = self.run_attention(attention, None)
+            task = AttentionClustering(regions, state, looking, augmentation, directory, self.seed)
             with phase_logger(self.config, "clustering", self.run_directory) as logger:
                 trainer = make_trainer(self.alone, self.recipe, directory, logger)
                 trainer.predict(task, task.predict_dataloader(), return_predictions=False)
-                assert task.result is not None
-                found = describe(task.result, scheme, self.seed)
-                logger.log_metrics({"inertia": found["inertia"], "ari_position_only": found["ari_position_only"]})
+                found: dict[str, Any] = {key: task.record[key] for key in KEPT if key in task.record}
+                logger.log_metrics(found)
                 logger.save()  # Lightning has finished with the logger before this
-            size = attention_size(scheme, self.recipe, self.data.data.image_size)
-            passes = clustering_images(scheme, self.recipe, self.data)
-            flops = passes * forward_flops(classifier.network, size)
-            return {"seconds": time.perf_counter() - started, "passes": passes, "flops": flops, **found}
+            flops = 0
+            if looking.classifier is not None:
+                looked_at = attention_size(regions, self.recipe, size)
+                flops = task.looked_at * forward_flops(looking.classifier.network, looked_at)
+            seconds = time.perf_counter() - started
+            return {"seconds": seconds, "passes": task.looked_at, "flops": flops, "regions": task.record, **found}
 
         return self._phase("clustering", self._title("Phase 2, clustering"), self._clustering_content(), work)
 
-    def frozen(self, attention: PhaseResult | None) -> AttentionClassifier | GreyValues:
-        """Phase 1's classifier as it was trained, in evaluation mode and without gradients; or the grey values."""
-        if attention is None:
-            return GreyValues(self.data, self.recipe, self.seed)
+    def frozen(self, attention: PhaseResult) -> Classifier:
+        """Phase 1's classifier as it was trained, in evaluation mode and without gradients."""
         classifier = self.attention_classifier()
         classifier.load_state_dict(load_file(attention.directory / WEIGHTS))
         classifier.requires_grad_(False)
         return classifier.eval()
 
-    def attention_source(self, attention: PhaseResult | None, clustering: PhaseResult | None) -> AttentionSource | None:
-        if not self.scheme.masks or self.scheme.attention == "landmarks":
-            return None
-        if clustering is None:
-            return AttentionSource()
-        return AttentionSource(self.frozen(attention), clustering.directory)
+    def run_attention(self, attention: PhaseResult | None, clustering: PhaseResult | None) -> RunAttention:
+        """Where the scheme looks, as far as phases 1 and 2 have come."""
+        classifier = self.frozen(attention) if attention else None
+        return RunAttention(self.scheme.attention, self.data, classifier, clustering.directory if clustering else None)
 
     # phase 3
 
-    def train_predictor(self, source: AttentionSource | None, clustering: PhaseResult | None) -> PhaseResult:
+    def train_predictor(self, source: RunAttention, clustering: PhaseResult | None) -> PhaseResult:
         """Trains the predictor on masked views, re-clustering each epoch, and tests it."""
 
         def work(directory: Path) -> dict[str, Any]:
             task = self.predictor(source)
+            if not isinstance(task, Predictor):
+                return self._train(task, directory, "predictor")
+            made = None
             if clustering is not None:
-                start = load_clusters(clustering.directory)
-                task.cluster_map.copy_(start.labels)
-                task.centres.copy_(start.centres)
-            return self._train(task, directory, "predictor", source)
+                load_state(clustering.directory, task.region_state)
+                made = clustering.record["regions"]
+            return self._train(task, directory, "predictor", ClusterMaskCallback(made))
 
-        title = self._title("Phase 3, predictor" if self.scheme.masks else "Predictor")
+        title = self._title("Phase 3, predictor" if self.scheme.regions else "Predictor")
         task_content = self._predictor_content(clustering.key if clustering else None)
         return self._phase("predictor", title, task_content, work, together=True)
 
-    def predictor(self, source: AttentionSource | None) -> Predictor:
+    def predictor(self, source: RunAttention | None) -> Classifier:
+        """A Predictor, or, where nothing is hidden, a plain Classifier."""
         network = self.network(self.config.model, "model")
-        if self.scheme.masks and self.scheme.attention == "self" and not isinstance(network, GatedNetwork):
-            raise UserError("scheme.attention=self needs a gated predictor: set model.attention.at=[stage1,stage2].")
+        if self.scheme.regions is None:
+            return Classifier(network, self.data, self.recipe, self.seed)
+        if self.scheme.attention is not None:
+            with told("scheme.attention"):
+                self.scheme.attention.check_network(gated=isinstance(network, GatedNetwork))
+        source = source or self.run_attention(None, None)
         return Predictor(network, self.data, self.recipe, self.seed, self.scheme, source)
 
-    def test_on_others(self, source: AttentionSource | None, trained: PhaseResult) -> None:
+    def test_on_others(self, source: RunAttention, trained: PhaseResult) -> None:
         """Predictions on the datasets of `test_on`."""
         for data in self.others:
             task = self.predictor(source)
@@ -246,21 +261,19 @@ class Chain:
             raise UserError(re.sub(keys, f"{key}.", str(error))) from error
         return network
 
-    def _train(self, task: Classifier, directory: Path, name: str, source: AttentionSource | None) -> dict[str, Any]:
+    def _train(
+        self, task: Classifier, directory: Path, name: str, clusters: ClusterMaskCallback | None = None
+    ) -> dict[str, Any]:
         """Fits, saves and tests a classifier in `directory`; what it recorded."""
-        callback = ClusterMaskCallback(source, self.data) if source else None
-        masks = isinstance(task, Predictor) and self.scheme.masks
-        config, size = self.config.trainer, self.recipe.input_size(self.data.data.image_size)
+        config, image_size = self.config.trainer, self.data.data.image_size
+        callbacks: list[Callback] = [clusters] if clusters else []
         logging = phase_logger(self.config, name, self.run_directory) if self.first else nullcontext()
         with logging as logger:
-            callbacks: list[Callback] = [callback] if callback else []
-            if masks and self.scheme.attention == "landmarks":
-                callbacks = [LandmarkMaskCallback(self.data)]
             record = fit(task, self.data, config=config, directory=directory, logger=logger, callbacks=callbacks)
             if logger is None:  # the first process does the rest
                 return record
             trainer = make_trainer(self.alone, task.recipe, directory, None)
-            if isinstance(task, Predictor) and self.scheme.reestimate_bn:
+            if name == "predictor" and self.scheme.reestimate_bn:
                 record["batch_norm"] = reestimate_batch_norm(task, self.data, trainer)
             write_bytes(
                 directory / WEIGHTS, save({key: value.contiguous() for key, value in task.state_dict().items()})
@@ -268,12 +281,12 @@ class Chain:
             logits = predict(task, self.data.data, trainer)
             path = directory / "predictions" / f"{self.data.data.name}.parquet"
             write_predictions(path, self.data.data, logits, self.recipe.tta)
-            self.show(FinishedPhase(name, task, self.data, source, directory, logger))
+            self.show(FinishedPhase(name, task, self.data, directory, logger))
         batch_size = self.data.sampler.batch_size
         cost = training_cost(
             task.network,
             task.recipe,
-            self.data.data.image_size,
+            image_size,
             steps=record["images"] // batch_size,
             batch_size=batch_size,
             versions=versions(task.recipe, self.scheme if isinstance(task, Predictor) else None),
@@ -282,12 +295,14 @@ class Chain:
         record["commit"] = commit()
         record["images_per_second"] = record["images"] / record["seconds"]
         if "batch_norm" in record:
-            record["flops"] += record["batch_norm"]["images"] * forward_flops(task.network, size)
-        if callback and source:
-            record["clusters"] = callback.history
-            looks = sum(entry["attention_passes"] for entry in callback.history)
-            looked_at = attention_size(self.scheme, self.recipe, self.data.data.image_size)
-            record["flops"] += looks * forward_flops(source.classifier(task).network, looked_at)
+            input_size = self.recipe.input_size(image_size)
+            record["flops"] += record["batch_norm"]["images"] * forward_flops(task.network, input_size)
+        if isinstance(task, Predictor) and clusters and clusters.history:
+            record["clusters"] = clusters.history
+            if task.sight.classifier is not None:
+                looks = sum(entry["attention_passes"] for entry in clusters.history)
+                looked_at = attention_size(task.regions, self.recipe, image_size)
+                record["flops"] += looks * forward_flops(task.sight.classifier.network, looked_at)
         self.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
         return record
 
@@ -299,24 +314,27 @@ class Chain:
         return content_key(self._predictor_content(clustering))
 
     def _attention_content(self) -> dict[str, Any]:
-        if self.scheme.attention == "grey":
-            return self._content(grey_values.VERSION, OmegaConf.create({"attention": "grey"}))
-        own = self._content(attention_classifier.VERSION, self.config.attention_model)
+        own = self._content(ATTENTION_VERSION, self.config.attention_model)
         return {**own, "recipe": {**own["recipe"], "epochs": self.attention_recipe.epochs}}
 
     def _clustering_content(self) -> dict[str, Any]:
+        assert self.scheme.attention is not None
+        assert self.scheme.regions is not None
+        if self.has_phase_1:
+            looked = {"phase 1": content_key(self._attention_content())}
+        else:  # nobody's attention depends on the images and on how they are augmented
+            looked = self._content(0, OmegaConf.create({}))
         return {
+            **looked,
             "version": attention_clustering.VERSION,
-            "attention": content_key(self._attention_content()),
-            "scope": self.scheme.scope,
-            "clusters": asdict(self.scheme.clusters),
+            "attention": self.scheme.attention.identity(),
+            "regions": self.scheme.regions.identity(),
             "seed": self.seed,
         }
 
     def _predictor_content(self, clustering_key: str | None) -> dict[str, Any]:
         own = self._content(predictor.VERSION, self.config.model)
-        maps = {"maps": attention_clustering.VERSION} if self.scheme.attention == "self" and self.scheme.masks else {}
-        return {**own, **maps, "scheme": content(self.scheme), "clustering": clustering_key}
+        return {**own, "scheme": self.scheme.identity(), "clustering": clustering_key}
 
     def _content(self, version: int, model: DictConfig) -> dict[str, Any]:
         plain: Any = OmegaConf.to_container(self.config, resolve=True)
@@ -332,9 +350,16 @@ class Chain:
 
     def identity_of(self, data: PackedData) -> dict[str, Any]:
         """What decides how the network sees `data`."""
-        landmarks = {"landmarks": data.landmarks_identity} if self.scheme.attention == "landmarks" else {}
+        regions = self.scheme.regions
+        landmarks = {"landmarks": data.landmarks_identity} if regions and regions.needs_landmarks else {}
         return {**data.identity, **landmarks}
 
     def tested_on(self) -> dict[str, str]:
         """The datasets of `test_on`, and what they are: the predictions on others of those names are not used again."""
         return {data.name: content_key(self.identity_of(data)) for data in self.others}
+
+
+def require_landmarks(scheme: Scheme, data: PackedData) -> None:
+    """UserError where the scheme needs landmarks that `data` does not have."""
+    if scheme.regions is not None and scheme.regions.needs_landmarks:
+        data.require_landmarks(f"scheme={scheme.name}")

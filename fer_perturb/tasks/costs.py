@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.schemes.regions.regions import Regions
+from fer_perturb.schemes.scheme import Scheme
 from fer_perturb.tasks.flops import optimizer_flops, training_flops
 from fer_perturb.tasks.recipe import Recipe
-from fer_perturb.tasks.scheme import Scheme
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,22 @@ def training_cost(
 
 def versions(recipe: Recipe, scheme: Scheme | None) -> int:
     """Versions of each image that a training step sees: crops, and views. scheme: None for phase 1."""
-    views = scheme.n_clusters + 1 if scheme and scheme.masks and scheme.views == "all" else 1
-    return recipe.crops * views
+    return recipe.crops * (scheme.views_of_a_step if scheme else 1)
 
 
-def attention_size(scheme: Scheme, recipe: Recipe, image_size: tuple[int, int]) -> tuple[int, int]:
+def attention_size(regions: Regions, recipe: Recipe, image_size: tuple[int, int]) -> tuple[int, int]:
     """Height and width at which images are looked at for their attention."""
-    return recipe.input_size(image_size) if scheme.scope == "batch" else image_size
+    return recipe.input_size(image_size) if regions.frame == "input" else image_size
 
 
-def clustering_images(scheme: Scheme, recipe: Recipe, data: FaceDataModule) -> int:
-    """Images whose attention phase 2 looks at."""
-    return data.sampler.batch_size * recipe.crops if scheme.scope == "batch" else len(data.data.splits["train"])
-
-
-def attention_passes(scheme: Scheme, recipe: Recipe, data: FaceDataModule) -> int:
-    """Images whose attention one re-clustering computes; stored attention costs none."""
-    if scheme.scope == "batch":
-        return data.sampler.batch_size * recipe.crops
-    own = len(data.data.splits["train"]) if scheme.attention == "self" else 0
-    return own + (len(data.data.splits["val"]) if scheme.scope == "image" else 0)
+def looks(scheme: Scheme, recipe: Recipe, data: FaceDataModule, epochs: int) -> int:
+    """Images whose attention phase 2 and the re-clusterings of `epochs` epochs compute, all together."""
+    if scheme.regions is None or scheme.attention is None:
+        return 0
+    splits, batch = data.data.splits, data.sampler.batch_size * recipe.crops
+    first, each = scheme.regions.images_looked_at(len(splits["train"]), len(splits["val"]), batch)
+    updates = sum(scheme.regions.should_update(epoch) for epoch in range(epochs))
+    if scheme.attention.follows_predictor:
+        return updates * (each if scheme.regions.frame == "input" else first + each)
+    # phase 2 has made the regions of epoch 0, but for what is not stored
+    return first + (updates - 1 if scheme.regions.frame == "input" else updates) * each

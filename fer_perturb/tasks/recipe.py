@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pydantic.dataclasses import dataclass
 
+from fer_perturb.checked import STRICT, checked
 from fer_perturb.data.augment import AugmentationSettings
 from fer_perturb.data.crops import TestTimeAugmentation
 from fer_perturb.errors import UserError
-from fer_perturb.settings import settings_from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """Optimiser, schedule, epochs, batches, augmentation and test-time augmentation."""
 
@@ -44,10 +44,10 @@ class Recipe:
         """Raises UserError for a value that cannot work, naming its key."""
         plain: Any = OmegaConf.to_container(config, resolve=True)
         augmentation = {k: tuple(v) if isinstance(v, list) else v for k, v in plain["augmentation"].items()}
-        plain["augmentation"] = settings_from(AugmentationSettings, augmentation, "recipe.augmentation")
+        plain["augmentation"] = checked(AugmentationSettings, augmentation, "recipe.augmentation")
         plain["optimizer"] = _instantiated(config.optimizer, "recipe.optimizer")
         plain["scheduler"] = _instantiated(config.scheduler, "recipe.scheduler")
-        recipe = settings_from(cls, plain, "recipe")
+        recipe = checked(cls, plain, "recipe")
         recipe._check(image_size)
         return recipe
 

@@ -12,14 +12,16 @@ from yaml import YAMLError
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
-from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.schemes.regions.nothing import Nothing
+from fer_perturb.schemes.scheme import scheme_from
+from fer_perturb.tasks.attention import RunAttention
 from fer_perturb.tasks.chain import WEIGHTS, Chain
+from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.phase_cache import PhaseResult
 from fer_perturb.tasks.precision import for_testing
 from fer_perturb.tasks.predictor import Predictor
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.run_directory import read_summary
-from fer_perturb.tasks.scheme import Scheme
 
 NEUTRAL = {"scheme.attention_epochs": None, "recipe.mixup": 0.0}  # how runs were trained before these keys were there
 MISSING = object()
@@ -27,12 +29,11 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run's chain, its trained predictor, and whose attention its maps come from."""
+    """A run's chain and its trained predictor."""
 
     directory: Path
     chain: Chain
-    predictor: Predictor
-    source: AttentionSource | None
+    predictor: Classifier
     summary: dict[str, Any]
 
     @property
@@ -61,7 +62,7 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
             OmegaConf.update(config, name, neutral, force_add=True)
     data = shown(load_packed(Path(config.paths.data, str(config.dataset.name))), config.dataset)
     try:
-        Scheme.from_config(config.scheme)
+        scheme_from(config.scheme)
         Recipe.from_config(config.recipe, data.image_size)
     except UserError as error:
         made_by = summary.get("commit") or "unknown"
@@ -80,10 +81,9 @@ def load_run(directory: Path, settings: DictConfig, key: str) -> TrainedRun:
         there = directory / phase
         return PhaseResult(phase, there, cached=True, record={}) if there.is_dir() else None
 
-    source = chain.attention_source(finished("attention"), finished("clustering"))
-    predictor = chain.predictor(source)
+    predictor = chain.predictor(chain.run_attention(finished("attention"), finished("clustering")))
     predictor.load_state_dict(load_file(directory / "predictor" / WEIGHTS))
-    return TrainedRun(directory, chain, predictor, source, summary)
+    return TrainedRun(directory, chain, predictor, summary)
 
 
 def with_views_of(run: TrainedRun, other: TrainedRun) -> Predictor:
@@ -91,22 +91,24 @@ def with_views_of(run: TrainedRun, other: TrainedRun) -> Predictor:
 
     Raises UserError where `other` has no views, or for images of another size.
     """
-    if not other.chain.scheme.masks or other.chain.scheme.hide == "nothing":
+    theirs = other.predictor
+    if not isinstance(theirs, Predictor) or isinstance(theirs.regions, Nothing):
         raise UserError(
             f"views_from={other.directory}: its scheme ({other.chain.scheme.name}) hides nothing, so it has no views."
         )
-    source = other.source
-    if source is not None and source.frozen is None:  # its own predictor's attention
-        source = AttentionSource(other.predictor)
+    sight = theirs.sight
+    if sight.follows_predictor:  # and does not look at itself
+        sight = RunAttention(sight.attention, sight.data, theirs, sight.stored)
     chain = run.chain
-    task = Predictor(run.predictor.network, other.chain.data, chain.recipe, chain.seed, other.chain.scheme, source)
-    if task.cluster_map.shape != other.predictor.cluster_map.shape or task.image_size != run.predictor.image_size:
+    task = Predictor(run.predictor.network, other.chain.data, chain.recipe, chain.seed, theirs.scheme, sight)
+    size = run.chain.data.data.image_size
+    ours, stored = task.region_state.state_dict(), theirs.region_state.state_dict()
+    if task.image_size != size or any(ours[name].shape != stored[name].shape for name in ours):
         raise UserError(
-            f"views_from={other.directory}: its maps are for {tuple(other.predictor.cluster_map.shape)} pixels, and "
-            f"{run.directory} sees {tuple(task.cluster_map.shape)}."
+            f"views_from={other.directory}: its maps are not for what {run.directory} sees; expected images of "
+            f"{size[0]}x{size[1]} pixels, and the same recipe.crop."
         )
     for name in ("mean", "std"):
         getattr(task, name).copy_(getattr(run.predictor, name))
-    for name in ("cluster_map", "centres"):
-        getattr(task, name).copy_(getattr(other.predictor, name))
+    task.region_state.load_state_dict(stored)
     return task

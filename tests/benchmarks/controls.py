@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from composing import composed
+from fer_perturb.perturb.rectangles import all_rectangle_views
+from fer_perturb.tasks.scheme import Scheme
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
@@ -25,9 +27,7 @@ from fer_perturb.files import write_text
 from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
-from fer_perturb.perturb.rectangles import all_rectangle_views
 from fer_perturb.report.figures import save_figure
-from fer_perturb.tasks.scheme import Scheme
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from fer_perturb.tasks.attention_source import AttentionSource
 from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.bench import COUNTS, Bench, quiet
-from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import WEIGHTS, Chain
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import fit

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from fer_perturb.perturb.rectangles import all_rectangle_views, sample_rectangle_views
 
 B, N, SIDE = 400, 3, 48

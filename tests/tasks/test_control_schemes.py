@@ -3,16 +3,16 @@
 import pytest
 import torch
 from composing import small
+from fer_perturb.tasks.attention_source import AttentionSource
+from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
+from fer_perturb.tasks.scheme import content
 from probing import Probe
 
 from fer_perturb.data.datamodule import in_order
 from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_map
 from fer_perturb.tasks import predictor
-from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
-from fer_perturb.tasks.scheme import content
 
 DIFFERS_IN = {  # from perturb, with perturb_image's scope where it is named
     "moved_maps": {"hide"},

@@ -5,6 +5,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from composing import small
+from fer_perturb.tasks.attention_source import AttentionSource
 from probing import Probe, clustered
 from torch.nn.functional import max_pool2d
 from torch.utils.data import DataLoader
@@ -13,7 +14,6 @@ from fer_perturb.data.datamodule import Batches
 from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.moved import other_image
-from fer_perturb.tasks.attention_source import AttentionSource
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import make_trainer

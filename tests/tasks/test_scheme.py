@@ -1,8 +1,8 @@
 import pytest
 from composing import composed
+from fer_perturb.tasks.scheme import Scheme, content
 
 from fer_perturb.errors import UserError
-from fer_perturb.tasks.scheme import Scheme, content
 
 
 def scheme(*overrides):

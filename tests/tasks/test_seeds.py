@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from fer_perturb.tasks.seeds import derive, seed_step
 
 

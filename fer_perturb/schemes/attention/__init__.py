@@ -1,0 +1,1 @@
+"""Where a scheme looks: an implementation a file."""

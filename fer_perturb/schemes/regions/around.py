@@ -1,0 +1,65 @@
+"""Controls are regions around clusters: they change the one thing that they are named for."""
+
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from fer_perturb.checked import STRICT
+from fer_perturb.data.datamodule import Batch
+from fer_perturb.schemes.attention.attention import Attention
+from fer_perturb.schemes.regions.clusters import Clusters
+from fer_perturb.schemes.regions.regions import EpochSight, Record, Regions, Sight
+
+
+@dataclass(frozen=True, config=STRICT)
+class Around(Regions):
+    """All is as it is with the clusters `of`; a control overrides what it changes."""
+
+    of: Clusters
+
+    @property
+    def n(self) -> int:
+        return self.of.n
+
+    @property
+    def frame(self) -> Literal["image", "input"]:  # type: ignore[override]
+        return self.of.frame
+
+    @property
+    def of_each_image(self) -> bool:  # type: ignore[override]
+        return self.of.of_each_image
+
+    @property
+    def needs_attention(self) -> bool:  # type: ignore[override]
+        return self.of.needs_attention
+
+    def maps(self, batch: Batch, state: nn.Module) -> Tensor:
+        return self.of.maps(batch, state)
+
+    def testing_maps(self, batch: Batch, state: nn.Module, sight: Sight | None) -> Tensor:
+        return self.of.testing_maps(batch, state, sight)
+
+    def validation_maps(self, batch: Batch, state: nn.Module, sight: Sight | None) -> Tensor:
+        return self.of.validation_maps(batch, state, sight)
+
+    def state(self, image_size: tuple[int, int], input_size: tuple[int, int]) -> nn.Module:
+        return self.of.state(image_size, input_size)
+
+    def should_update(self, epoch: int) -> bool:
+        return self.of.should_update(epoch)
+
+    def update(self, state: nn.Module, sight: EpochSight) -> Record:
+        return self.of.update(state, sight)
+
+    def name(self, state: nn.Module, sight: EpochSight) -> None:
+        self.of.name(state, sight)
+
+    def finish(self, state: nn.Module, sight: EpochSight) -> Record:
+        return self.of.finish(state, sight)
+
+    def images_looked_at(self, train: int, val: int, batch: int) -> tuple[int, int]:
+        return self.of.images_looked_at(train, val, batch)
+
+    def check(self, attention: Attention | None) -> None:
+        self.of.check(attention)
