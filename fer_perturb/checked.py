@@ -53,3 +53,28 @@ def complaint(error: ValidationError, key: str) -> str:
         return f"{path}={first['input']}: {first['ctx']['error']}"
     expected = first["msg"].replace("Input should be ", "").replace("a valid integer", "a whole number")
     return f"{path}={first['input']}: expected {expected}."
+
+
+def made(settings: dict[str, Any], key: str) -> Any:
+    """What `_target_` makes of the settings under the config key `key`; UserError, naming the key, where it cannot."""
+    from hydra.errors import InstantiationException  # here, so that the mathematics needs no Hydra
+    from hydra.utils import instantiate
+
+    if "_target_" not in settings:
+        raise UserError(f"{key}._target_ is missing: expected the class that makes it.")
+    try:
+        return instantiate(settings)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, ValidationError):
+            raise UserError(complaint(cause, _nested(error, key))) from error
+        reason = str(cause or error).splitlines()[0]
+        raise UserError(f"{key} cannot be made: {reason}") from error
+
+
+def _nested(error: Exception, key: str) -> str:
+    """The key of a part inside the part under `key`, which Hydra names in its last line."""
+    for line in str(error).splitlines():
+        if line.startswith("full_key: "):
+            return line.removeprefix("full_key: ") or key
+    return key

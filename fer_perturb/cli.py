@@ -147,6 +147,6 @@ def first_process() -> bool:
     """Of processes that train together the others leave the exit status to the first: who starts them would kill it."""
     if "torch" not in sys.modules:
         return True
-    from fer_perturb.tasks.processes import is_first
+    from fer_perturb.processes import is_first
 
     return is_first()

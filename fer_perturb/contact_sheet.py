@@ -10,7 +10,7 @@ from fer_perturb.cli import entry_point
 def contact_sheet(config: DictConfig) -> Path:
     """Draws what `config` (conf/contact_sheet.yaml, composed) describes; the picture's file."""
     # here, not above, so that --help is fast
-    from fer_perturb.open_data import open_data
+    from fer_perturb.experiment.open_data import open_data
     from fer_perturb.report import contact_sheet as sheet
     from fer_perturb.report.figures import save_figure
 

@@ -1,8 +1,9 @@
 """python -m fer_perturb.evaluate: a trained run on any dataset, and under any run's maps."""
 
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.cli import entry_point
 from fer_perturb.errors import UserError
@@ -34,22 +35,24 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
     """The same for one trained network, the run in `directory`."""
     from fer_perturb.data.packed import load_packed
     from fer_perturb.data.shown import shown, unplaced
-    from fer_perturb.tasks.chain import require_landmarks
-    from fer_perturb.tasks.fitting import make_trainer
-    from fer_perturb.tasks.other_datasets import matched
-    from fer_perturb.tasks.phase_cache import content_key
-    from fer_perturb.tasks.predictions import predict, write_predictions
-    from fer_perturb.tasks.predictor import Predictor
+    from fer_perturb.experiment.experiment import require_landmarks
+    from fer_perturb.experiment.identity import content_key
+    from fer_perturb.experiment.other_datasets import matched
+    from fer_perturb.tasks.phases.predictor import Predictor
     from fer_perturb.tasks.trained_run import load_run, with_views_of
+    from fer_perturb.tasks.training.fitting import make_trainer
+    from fer_perturb.tasks.training.predictions import predict, write_predictions
 
-    run = load_run(directory, config, "run")
+    place: Any = OmegaConf.to_container(config, resolve=True)
+    run = load_run(directory, place, "run")
+    experiment = run.experiment
     task, views = run.predictor, ""
     if config.views_from is not None:
-        other = load_run(Path(str(config.views_from)), config, "views_from")
+        other = load_run(Path(str(config.views_from)), place, "views_from")
         task, views = with_views_of(run, other), f"+views_from@{other.name}"
-    data = run.chain.data.data
+    data = experiment.data
     if config.get("dataset"):
-        asked, own = unplaced(config.dataset), unplaced(run.chain.config.dataset)
+        asked, own = unplaced(config.dataset), unplaced(experiment.settings["dataset"])
         if asked != own:
             raise UserError(
                 f"dataset.unplaced={asked}: {run.directory} was trained and tested with {own}; expected the same, "
@@ -57,20 +60,20 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
             )
         prepared = load_packed(Path(config.paths.data, str(config.dataset.name)))  # nothing is drawn in its place
         data = shown(prepared, config.dataset)
-        data = matched(data, run.chain.data.data, f"dataset={data.name}")
+        data = matched(data, experiment.data, f"dataset={data.name}")
     if isinstance(task, Predictor):
         require_landmarks(task.scheme, data)
     tested_on = run.summary.get("tested_on", {})
-    if not views and tested_on.get(data.name, key := content_key(run.chain.identity_of(data))) != key:
+    if not views and tested_on.get(data.name, key := content_key(experiment.sees(data))) != key:
         raise UserError(
             f"dataset={data.name}: the run was tested on other data of that name, which its summary tells of; expected "
             "those, or another dataset.name. Train the run again to test it on these."
         )
-    trainer = make_trainer(run.chain.alone, run.chain.recipe, run.directory, None)
+    trainer = make_trainer(run.chain.run.alone, experiment.recipe, run.directory, None)
     own_ones = {run.summary["dataset"], *run.summary.get("test_on", {})}
     name = f"{data.name}{views or (AGAIN if data.name in own_ones else '')}"
     path = run.directory / "predictions" / f"{name}.parquet"
-    write_predictions(path, data, predict(task, data, trainer), run.chain.recipe.tta)
+    write_predictions(path, data, predict(task, data, trainer), experiment.recipe.tta)
     return path
 
 

@@ -25,7 +25,7 @@ def prepare(config: DictConfig) -> Path:
         prepare_released_maskfer,
     )
     from fer_perturb.data.shown import labels, unplaced
-    from fer_perturb.open_data import open_data
+    from fer_perturb.experiment.open_data import open_data
 
     dataset = config.dataset
     name = folder_name(dataset.name)

@@ -18,27 +18,23 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     # here, not above, so that --help is fast
     from fer_perturb.analysis.ensemble import ensemble
     from fer_perturb.analysis.summary import finished_summary, summarise
-    from fer_perturb.open_data import open_data
+    from fer_perturb.experiment.experiment import open_experiment
+    from fer_perturb.processes import is_first
     from fer_perturb.report.experiment_tables import check_table
     from fer_perturb.report.phase_pictures import show_phase
-    from fer_perturb.tasks.budget import within_budget
     from fer_perturb.tasks.chain import Chain
-    from fer_perturb.tasks.processes import is_first
 
     check_table(config.table)
-    data = open_data(config)
     if "members" in config.model:
-        return ensemble(config, data) if is_first() else None
-    chain = Chain(within_budget(config, data), data, show_phase)
-    config, run = chain.config, chain.run_directory
-    if finished := finished_summary(chain):
-        if chain.first:
-            print(f"Finished before: {run}")
-        return (run, finished) if chain.first else None
-    phases = chain.run()
-    if not chain.first:
-        return None
-    return run, summarise(chain, phases)
+        return ensemble(config) if is_first() else None
+    chain = Chain(open_experiment(config), show_phase)
+    run, summary = chain.run.directory, finished_summary(chain)
+    if summary is None:
+        phases = chain.finish()  # attention classifier, clustering, predictor, each reading what the one before left
+        summary = summarise(chain, phases) if chain.run.first else None
+    elif chain.run.first:
+        print(f"Finished before: {run}")
+    return (run, summary) if chain.run.first and summary else None
 
 
 def report(finished: list[tuple[Path, dict[str, Any]]], config: DictConfig) -> None:

@@ -3,9 +3,9 @@
 from composing import small
 from torch import nn, zeros
 
-from fer_perturb.open_data import open_data
-from fer_perturb.tasks.attention_clustering import load_clusters
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.phases.attention_clustering import load_clusters
 
 
 class Probe(nn.Module):

@@ -13,7 +13,7 @@ from fer_perturb.tasks.scheme import Scheme
 from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.data.augment import AugmentationSettings
-from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.experiment.recipe import Recipe
 
 WATCHED = "watched"  # the flag of a config, and of its copies, whose reading counts
 SETTINGS = {Recipe: "recipe", Scheme: "scheme", AugmentationSettings: "recipe.augmentation"}

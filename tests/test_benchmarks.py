@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
 from benchmarks.report import Report
 
-from fer_perturb.tasks.run_directory import commit
+from fer_perturb.runs.run_directory import commit
 
 
 def test_every_row_is_measured_and_written(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from reading import leaves, read_by
 from small_fer2013 import pictures, write_folder, write_zip
 
 from fer_perturb.cli import conf_directory
-from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.experiment.recipe import Recipe
 
 GROUPS = ("dataset", "model", "attention_model", "scheme", "recipe", "trainer", "logger", "experiment")
 

@@ -23,11 +23,11 @@ from small_fer2013 import encode, pictures, textures, write_zip
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
+from fer_perturb.runs.phase_cache import damage_of
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.checkpoints import resume_from
-from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.phase_cache import damage_of
+from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.training.checkpoints import resume_from
 
 CHAIN = ("scheme=perturb", "recipe.epochs=3", "recipe.scheduler.pct_start=0.5")
 

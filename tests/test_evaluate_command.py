@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
-from fer_perturb.tasks.predictions import predict
-from fer_perturb.tasks.run_directory import read_summary, write_summary
+from fer_perturb.runs.run_directory import read_summary, write_summary
+from fer_perturb.tasks.training.predictions import predict
 from fer_perturb.train import train
 
 
@@ -64,7 +64,7 @@ def test_on_its_own_data_it_finds_the_same(trained, evaluated, scheme):
 def other_machine(monkeypatch):
     """One that computes a little differently."""
     monkeypatch.setattr(
-        "fer_perturb.tasks.predictions.predict",
+        "fer_perturb.tasks.training.predictions.predict",
         lambda task, data, trainer: {split: values + 1e-4 for split, values in predict(task, data, trainer).items()},
     )
 

@@ -11,7 +11,7 @@ import pytest
 from fer_perturb import files
 from fer_perturb.data.packed import load_packed
 from fer_perturb.errors import UserError
-from fer_perturb.tasks.phase_cache import FILES, RECORD, damage_of, known_files
+from fer_perturb.runs.phase_cache import FILES, RECORD, damage_of, known_files
 
 LONG_AGO = 1_500_000_000 * 10**9  # nanoseconds
 

@@ -8,7 +8,7 @@ import pytest
 from composing import DRAWING, small_overrides
 from forking import Forked, Hold, forked
 
-STEP = "fer_perturb.tasks.predictor:Predictor.training_step"
+STEP = "fer_perturb.tasks.phases.predictor:Predictor.training_step"
 EPOCH = 3  # steps
 FINISHED = "synthetic/*/*/seed{}-*/summary.json"
 

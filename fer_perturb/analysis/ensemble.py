@@ -12,21 +12,18 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
-from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
-from fer_perturb.tasks.budget import within_budget
-from fer_perturb.tasks.chain import Chain, FinishedPhase
-from fer_perturb.tasks.other_datasets import with_canonical_names
-from fer_perturb.tasks.precision import with_own_precision
-from fer_perturb.tasks.predictions import write_table
-from fer_perturb.tasks.run_directory import describe_run, read_summary, run_directory
+from fer_perturb.experiment.experiment import Experiment, experiment_of, open_experiment, resolved
+from fer_perturb.runs.run_directory import describe_run, read_summary
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.training.predictions import write_table
 
 
-def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]]:
+def ensemble(config: DictConfig) -> tuple[Path, dict[str, Any]]:
     """The run of an ensemble from its members' predictions: its directory and its summary.
 
     config: conf/train.yaml, composed, with `model.members`, which maps names to model configs. A member is the run that
-    `model=<name>` with everything else the same has left. data: the dataset that they were trained on.
+    `model=<name>` with everything else the same has left.
     Raises UserError, with the commands that train them, where members have not been trained.
     """
     if config.model.small_input or config.model.kwargs or config.model.attention.at:
@@ -34,24 +31,23 @@ def ensemble(config: DictConfig, data: PackedData) -> tuple[Path, dict[str, Any]
             f"model={config.model.backbone}: model.small_input, model.kwargs and model.attention are its members', not "
             "its own. Set model.members.<name>.attention.at, for example."
         )
-    configs = {name: _member(config, name, data) for name in config.model.members}
-    members = {name: Chain(config, data, _shown_before) for name, config in configs.items()}
+    members = {name: Chain(_member(config, name)) for name in config.model.members}
     summaries = {name: finished_summary(chain) for name, chain in members.items()}
     if missing := [name for name, summary in summaries.items() if summary is None]:
         commands = "\n".join(f"  {_command(name)}" for name in missing)
         raise UserError(
             f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe "
-            f"and seed (expected in {members[missing[0]].run_directory}, for one). "
+            f"and seed (expected in {members[missing[0]].run.directory}, for one). "
             f"Train them first, with the same settings:\n{commands}"
         )
-    config = with_own_precision(with_canonical_names(config))
-    run = run_directory(config)
-    describe_run(config, run)
-    for dataset in (data.name, *config.test_on):
+    experiment = experiment_of(resolved(config), next(iter(members.values())).experiment.data)
+    run = experiment.directory
+    describe_run(experiment.settings, run)
+    for dataset in (experiment.data.name, *experiment.settings["test_on"]):
         file = Path("predictions", f"{dataset}.parquet")
-        write_mean([chain.run_directory / file for chain in members.values()], run / file)
+        write_mean([chain.run.directory / file for chain in members.values()], run / file)
     found = {name: summary for name, summary in summaries.items() if summary}
-    return run, summarise_ensemble(config, run, data, found)
+    return run, summarise_ensemble(experiment, found)
 
 
 def members_of(run: Path) -> list[Path]:
@@ -95,18 +91,14 @@ def mean_predictions(paths: Sequence[Path]) -> pa.Table:
     return first
 
 
-def _member(config: DictConfig, name: str, data: PackedData) -> DictConfig:
+def _member(config: DictConfig, name: str) -> Experiment:
     """What `model=<name>` would have composed, within its budget; UserError, naming it, for a budget it cannot meet."""
     alone = config.copy()
     alone.model = config.model.members[name]
     try:
-        return within_budget(alone, data)
+        return open_experiment(alone)
     except UserError as error:
         raise UserError(f"model.members.{name}: {error}") from error
-
-
-def _shown_before(phase: FinishedPhase) -> None:
-    """A member is not trained here, so there is nothing to show."""
 
 
 def _command(name: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
@@ -15,53 +14,53 @@ from fer_perturb.data.clean import has_twin
 from fer_perturb.data.ferplus import CLASSES, plurality
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError, warn
+from fer_perturb.experiment.experiment import Experiment
+from fer_perturb.experiment.identity import content_key, run_hash
+from fer_perturb.runs.phase_cache import PhaseResult
+from fer_perturb.runs.run_directory import SUMMARY, commit, read_summary, write_summary
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.phase_cache import PhaseResult, content_key
-from fer_perturb.tasks.run_directory import SUMMARY, commit, config_hash, read_summary, write_summary
 
 
 def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, Any]:
     """Computes the summary of a finished run from its predictions, and writes it."""
-    config, run, data = chain.config, chain.run_directory, chain.data.data
-    name, inference, tta = data.name, config.scheme.inference, config.recipe.tta
+    experiment, data = chain.experiment, chain.experiment.data
+    name, inference, tta = data.name, experiment.scheme.inference, experiment.recipe.tta
     train_identities = data.splits["train"].identities()  # tell the test images with a twin
     trained = phases["predictor"]
     assert trained is not None
     summary = {
-        **_what(config, name),
+        **_what(experiment),
         "phases": {
             "attention": _classifier_phase(phases["attention"], name, "original", tta, train_identities),
             "clustering": _clustering_phase(phases["clustering"], trained),
             "predictor": _classifier_phase(trained, name, inference, tta, train_identities),
         },
-        **_scores(config, run, name, train_identities),
-        "ferplus": _ferplus(config, run, data),
-        "tested_on": chain.tested_on(),
+        **_scores(experiment, train_identities),
+        "ferplus": _ferplus(experiment),
+        "tested_on": experiment.tested_on(),
         "train_seconds": trained.record["seconds"],
         "images_per_second": trained.record["images_per_second"],
     }
-    return write_summary(run, summary)
+    return write_summary(experiment.directory, summary)
 
 
-def summarise_ensemble(
-    config: DictConfig, run: Path, data: PackedData, members: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
+def summarise_ensemble(experiment: Experiment, members: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The same for an ensemble, which has no phases; `members` are its members' summaries by their names."""
     summary = {
-        **_what(config, data.name),
+        **_what(experiment),
         "phases": {"attention": None, "clustering": None, "predictor": None},
         "members": {name: member["config_hash"] for name, member in members.items()},
-        **_scores(config, run, data.name, data.splits["train"].identities()),
-        "ferplus": _ferplus(config, run, data),
+        **_scores(experiment, experiment.data.splits["train"].identities()),
+        "ferplus": _ferplus(experiment),
         "train_seconds": sum(member["train_seconds"] for member in members.values()),
         "images_per_second": None,
     }
-    return write_summary(run, summary)
+    return write_summary(experiment.directory, summary)
 
 
 def finished_summary(chain: Chain) -> dict[str, Any] | None:
     """What `summarise` wrote for this very chain; None if it has not finished, or with other data or older code."""
-    run = chain.run_directory
+    experiment, run = chain.experiment, chain.run.directory
     if not (run / SUMMARY).is_file():
         return None
     try:
@@ -69,29 +68,30 @@ def finished_summary(chain: Chain) -> dict[str, Any] | None:
     except UserError as error:
         warn(str(error))
         return None
-    if summary["phases"]["predictor"]["key"] != chain.predictor_key():
+    if summary["phases"]["predictor"]["key"] != chain.predictor.key():
         return None
-    if _votes_key(chain.data.data) != (summary.get("ferplus") or {}).get("votes"):
+    if _votes_key(experiment.data) != (summary.get("ferplus") or {}).get("votes"):
         return None
-    return summary if summary.get("tested_on") == chain.tested_on() else None  # older ones do not say
+    return summary if summary.get("tested_on") == experiment.tested_on() else None  # older ones do not say
 
 
-def _what(config: DictConfig, dataset: str) -> dict[str, Any]:
+def _what(experiment: Experiment) -> dict[str, Any]:
     return {
-        "dataset": dataset,
-        "model": config.model.backbone,
-        "scheme": config.scheme.name,
-        "seed": config.seed,
-        "precision": config.recipe.precision,
-        "config_hash": config_hash(config),
+        "dataset": experiment.data.name,
+        "model": experiment.network.backbone,
+        "scheme": experiment.scheme.name,
+        "seed": experiment.seed,
+        "precision": experiment.recipe.precision,
+        "config_hash": run_hash(experiment.settings),
         "commit": commit(),
     }
 
 
-def _scores(config: DictConfig, run: Path, dataset: str, train_identities: NDArray[np.bytes_]) -> dict[str, Any]:
+def _scores(experiment: Experiment, train_identities: NDArray[np.bytes_]) -> dict[str, Any]:
     """What the run's predictions score, under the scheme's inference and under others."""
-    inference, tta = config.scheme.inference, config.recipe.tta
-    path = run / "predictions" / f"{dataset}.parquet"
+    inference, tta = experiment.scheme.inference, experiment.recipe.tta
+    directory = experiment.directory / "predictions"
+    path = directory / f"{experiment.data.name}.parquet"
     return {
         "inference": inference,
         "tta": tta,
@@ -101,8 +101,8 @@ def _scores(config: DictConfig, run: Path, dataset: str, train_identities: NDArr
         "test_views": _split_scores(path, "test", "views", tta, train_identities),
         "test_no_tta": _split_scores(path, "test", inference, "none", train_identities),
         "test_on": {
-            other: _split_scores(run / "predictions" / f"{other}.parquet", "test", inference, tta, train_identities)
-            for other in config.test_on
+            other: _split_scores(directory / f"{other}.parquet", "test", inference, tta, train_identities)
+            for other in experiment.settings["test_on"]
         },
     }
 
@@ -116,11 +116,12 @@ def _split_scores(
     return {**scores(predictions), "accuracy_no_twins": _accuracy_no_twins(predictions, train_identities)}
 
 
-def _ferplus(config: DictConfig, run: Path, data: PackedData) -> dict[str, Any] | None:
+def _ferplus(experiment: Experiment) -> dict[str, Any] | None:
     """The scores of val and test against the plurality of FER+'s votes; None for data without votes."""
+    data, way = experiment.data, (experiment.scheme.inference, experiment.recipe.tta)
     if not data.votes_identity:
         return None
-    path, way = run / "predictions" / f"{data.name}.parquet", (config.scheme.inference, config.recipe.tta)
+    path = experiment.directory / "predictions" / f"{data.name}.parquet"
     found: dict[str, Any] = {"votes": _votes_key(data)}
     for split in ("val", "test"):
         predictions, votes = read_predictions(path, split=split, inference=way[0], tta=way[1]), data.splits[split].votes

@@ -2,14 +2,9 @@
 
 from typing import Any, Literal
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig
-from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from fer_perturb.checked import STRICT, checked, complaint
-from fer_perturb.errors import UserError
+from fer_perturb.checked import STRICT, checked, made
 from fer_perturb.schemes.attention.attention import Attention
 from fer_perturb.schemes.regions.regions import Regions
 from fer_perturb.schemes.views import Views
@@ -66,33 +61,11 @@ class Scheme:
         return 1 if self.regions is None or self.views is None else self.views.per_image(self.regions.n)
 
 
-def scheme_from(config: DictConfig) -> Scheme:
-    """The scheme of conf/scheme, its parts made by `_target_`.
+def scheme_from(settings: dict[str, Any]) -> Scheme:
+    """The scheme of a resolved conf/scheme, its parts made by `_target_`.
 
     Raises UserError for a part or a value that cannot work, naming its key.
     """
-    values: dict[str, Any] = {str(key): config[key] for key in config}
-    for part in ("attention", "regions", "views"):
-        if isinstance(values.get(part), DictConfig):
-            values[part] = made(values[part], f"scheme.{part}")
-    return checked(Scheme, values, "scheme")
-
-
-def made(config: DictConfig, key: str) -> Any:
-    """What `_target_` makes of the config under `key`; UserError, naming the key, where it cannot."""
-    try:
-        return instantiate(config)
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, ValidationError):
-            raise UserError(complaint(cause, _nested(error, key))) from error
-        reason = str(cause or error).splitlines()[0]
-        raise UserError(f"{key} cannot be made: {reason}") from error
-
-
-def _nested(error: InstantiationException, key: str) -> str:
-    """The key of a part inside the part under `key`, which Hydra names in its last line."""
-    for line in str(error).splitlines():
-        if line.startswith("full_key: "):
-            return line.removeprefix("full_key: ") or key
-    return key
+    asked: dict[str, Any] = {part: settings.get(part) for part in ("attention", "regions", "views")}
+    values = {part: made(of, f"scheme.{part}") for part, of in asked.items() if isinstance(of, dict)}
+    return checked(Scheme, {**settings, **values}, "scheme")

@@ -23,8 +23,8 @@ from scipy.stats import t
 
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.files import write_text
-from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
 from fer_perturb.report.figures import save_figure

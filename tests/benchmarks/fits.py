@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.bench import COUNTS, Bench, quiet
+from fer_perturb.runs.phase_cache import PhaseResult
 from fer_perturb.tasks.chain import WEIGHTS, Chain
-from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.fitting import fit
-from fer_perturb.tasks.loggers import phase_logger
-from fer_perturb.tasks.phase_cache import PhaseResult
+from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.training.fitting import fit
+from fer_perturb.tasks.training.loggers import phase_logger
 
 WARM_UP = 5  # steps of each fit before the clock starts
 

@@ -23,8 +23,8 @@ from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
 from fer_perturb.report.figures import save_figure
-from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.train import train
 
 BEGIN, END = "<!-- fixed maps:begin -->", "<!-- fixed maps:end -->"

@@ -22,8 +22,8 @@ from benchmarks.bench import Bench, quiet
 from benchmarks.fits import bare_step
 from benchmarks.memory import MEGABYTE, peak
 from benchmarks.report import machine, versions
+from fer_perturb.experiment.flops import forward_flops
 from fer_perturb.files import write_json, write_text
-from fer_perturb.tasks.flops import forward_flops
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- networks:begin -->", "<!-- networks:end -->"

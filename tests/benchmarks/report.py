@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.measure import Row
 from fer_perturb.files import write_json, write_text
 from fer_perturb.report.figures import CLUSTER_COLOURS, save_figure
-from fer_perturb.tasks.run_directory import commit
+from fer_perturb.runs.run_directory import commit
 
 PACKAGES = (
     *("torch", "torchvision", "pytorch-lightning", "numpy", "faiss-gpu", "faiss-cpu", "numba", "wandb"),

@@ -9,7 +9,7 @@ from composing import composed
 
 from benchmarks.bench import Bench, quiet
 from benchmarks.measure import Row, Target, take_turns
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 
 FACES = {"train": 2500, "val": 500, "test": 1000}  # the demo's
 STEPPED = 77  # the exit status of a process that has made a training step

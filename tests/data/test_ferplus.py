@@ -31,7 +31,7 @@ from fer_perturb.data.packed import PackedData, image_identities, load_packed
 from fer_perturb.data.prepare_dataset import prepare_fer2013
 from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 
 HEADER = ["Usage", "Image name", *COLUMNS]
 LIKE = {"angry": "anger", "happy": "happiness", "sad": "sadness"}  # what FER+ calls them

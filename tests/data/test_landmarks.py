@@ -15,9 +15,9 @@ from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import UNREST, RawSplit, load_packed, write_packed
 from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.files import PARTIAL, sha256, write_npy
 from fer_perturb.landmarks import landmarks as place_them
-from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 
 COUNTS = {"train": 12, "val": 4, "test": 5}

@@ -17,12 +17,12 @@ from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_maskfer, prepare_released_maskfer, prepare_synthetic
 from fer_perturb.errors import UserError
+from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.other_datasets import other_datasets
 from fer_perturb.files import write_npy
-from fer_perturb.open_data import open_data
 from fer_perturb.prepare import prepare
 from fer_perturb.report.contact_sheet import contact_sheet
 from fer_perturb.report.figures import save_figure
-from fer_perturb.tasks.other_datasets import other_datasets
 
 COUNTS = {"n_train": 30, "n_val": 8, "n_test": 9}
 

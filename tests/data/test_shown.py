@@ -12,7 +12,7 @@ from fer_perturb.data.shown import shown
 from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.train import train
 

@@ -107,7 +107,7 @@ class World:
     def _interrupt(self) -> None:
         """A chain that stops in the last epoch of phase 3."""
         from fer_perturb import train
-        from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
+        from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 
         def stop(callback: object, trainer: object, *_: object) -> None:
             if trainer.current_epoch == 1:  # type: ignore[attr-defined]

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from fer_perturb.experiment.flops import forward_flops
 from fer_perturb.models.build import OWN, build_network
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.models.resmasking import MaskingBlock
 from fer_perturb.models.stages import stages
 from fer_perturb.models.zero_padded import ZeroPadded
-from fer_perturb.tasks.flops import forward_flops
 
 PAPER = {
     # parameters and forward GFLOP at 40x40 of the author's networks: one grey channel, seven classes

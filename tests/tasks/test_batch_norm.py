@@ -7,10 +7,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from fer_perturb.data.augment import to_unit
-from fer_perturb.open_data import open_data
-from fer_perturb.tasks.batch_norm import reestimate_batch_norm
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.fitting import make_trainer
+from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
+from fer_perturb.tasks.training.fitting import make_trainer
 from fer_perturb.train import train
 
 MOMENTS = (lambda maps: maps.mean(dim=(0, 2, 3)), lambda maps: maps.var(dim=(0, 2, 3)))

@@ -8,8 +8,8 @@ import pytest
 from composing import small
 
 from fer_perturb.errors import UserError
-from fer_perturb.open_data import open_data
-from fer_perturb.tasks.budget import within_budget
+from fer_perturb.experiment.budget import within_budget
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.train import train
 
 

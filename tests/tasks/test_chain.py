@@ -114,7 +114,7 @@ def test_same_seed_same_logits_other_seed_others(data_directory: Path, tmp_path:
 
 def test_schemes_share_initial_weights_and_augmented_images(data_directory: Path, tmp_path: Path) -> None:
     """Paired comparison: what differs between schemes is the masking alone."""
-    from fer_perturb.open_data import open_data
+    from fer_perturb.experiment.open_data import open_data
     from fer_perturb.tasks.chain import Chain
 
     seen = []

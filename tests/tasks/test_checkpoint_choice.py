@@ -12,9 +12,9 @@ from rehearsed import rehearse
 from safetensors.torch import load_file
 from tiny_dataset import write_tiny
 
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.fitting import fit
+from fer_perturb.tasks.training.fitting import fit
 from fer_perturb.train import train
 
 # a rate that does not depend on how many epochs follow

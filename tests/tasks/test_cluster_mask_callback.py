@@ -8,12 +8,12 @@ import torch
 from composing import small
 from probing import clustered
 
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.identity import match
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.fitting import make_trainer
+from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.training.fitting import make_trainer
 
 
 class Spy(pl.Callback):

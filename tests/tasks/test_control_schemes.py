@@ -9,7 +9,7 @@ from fer_perturb.tasks.scheme import content
 from probing import Probe
 
 from fer_perturb.data.datamodule import in_order
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_map
 from fer_perturb.tasks import predictor
 from fer_perturb.tasks.chain import Chain

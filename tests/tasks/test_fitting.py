@@ -10,9 +10,9 @@ from composing import small
 from rehearsed import rehearse
 
 from fer_perturb.errors import UserError
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.fitting import Bar, Checkpoint, fit, make_trainer
+from fer_perturb.tasks.training.fitting import Bar, Checkpoint, fit, make_trainer
 
 
 def task_and_data(config):

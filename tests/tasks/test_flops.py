@@ -7,7 +7,7 @@ import torch
 from timm.optim import Muon
 from torch import nn
 
-from fer_perturb.tasks.flops import forward_flops, optimizer_flops, training_flops
+from fer_perturb.experiment.flops import forward_flops, optimizer_flops, training_flops
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from composing import small
 
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 
 

@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from composing import small
-from fer_perturb.tasks.seeds import derive
 from mps_stand_in import MPS, OnMPS, mps_stand_in
 
+from fer_perturb.seeds import derive
 from fer_perturb.train import train
 
 SCHEMES = [

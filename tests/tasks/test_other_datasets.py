@@ -20,8 +20,8 @@ from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_pac
 from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
+from fer_perturb.experiment.other_datasets import matched
 from fer_perturb.files import write_json
-from fer_perturb.tasks.other_datasets import matched
 from fer_perturb.train import train
 
 

@@ -3,9 +3,9 @@ import weakref
 import pytest
 from composing import small
 
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
+from fer_perturb.runs.phase_cache import content_key, link_into, run_phase
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.phase_cache import content_key, link_into, run_phase
 
 
 def test_the_same_content_is_found_again(tmp_path):

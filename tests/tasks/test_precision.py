@@ -10,14 +10,14 @@ import pytest
 from composing import choices, composed, small
 
 from fer_perturb.errors import UserError
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.precision import computes_in_bf16, device_type, with_own_precision
 from fer_perturb.report.run_table import print_runs
 from fer_perturb.tasks import precision
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.precision import computes_in_bf16, device_type, with_own_precision
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-ASK = "from fer_perturb.tasks.precision import computes_in_bf16; print(computes_in_bf16('cpu'))"
+ASK = "from fer_perturb.experiment.precision import computes_in_bf16; print(computes_in_bf16('cpu'))"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from fer_perturb.tasks.attention_source import AttentionSource
 from probing import Probe
 
 from fer_perturb.data.datamodule import in_order
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 
 

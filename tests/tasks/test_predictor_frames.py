@@ -11,12 +11,12 @@ from torch.nn.functional import max_pool2d
 from torch.utils.data import DataLoader
 
 from fer_perturb.data.datamodule import Batches
-from fer_perturb.open_data import open_data
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.moved import other_image
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.fitting import make_trainer
+from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.training.fitting import make_trainer
 
 STEP = 40  # an image that shows its map: label -1 is this grey value, each next label this much lighter
 FILL = 255

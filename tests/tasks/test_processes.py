@@ -7,9 +7,9 @@ import pytest
 
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_json
+from fer_perturb.processes import announce, noted, program, wait_for
+from fer_perturb.runs.phase_cache import AT_WORK, run_phase
 from fer_perturb.tasks import processes
-from fer_perturb.tasks.phase_cache import AT_WORK, run_phase
-from fer_perturb.tasks.processes import announce, noted, program, wait_for
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ import torch
 from composing import composed
 
 from fer_perturb.errors import UserError
-from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.experiment.recipe import Recipe
 
 
 def recipe(*overrides):

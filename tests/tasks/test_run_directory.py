@@ -7,7 +7,7 @@ from composing import composed
 from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.report.settings import settings
-from fer_perturb.tasks.run_directory import config_hash
+from fer_perturb.runs.run_directory import config_hash
 
 YOUNGER = [
     ("dataset=fer2013", "dataset.labels", "ferplus"),

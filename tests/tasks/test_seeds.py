@@ -1,6 +1,7 @@
 import pytest
 import torch
-from fer_perturb.tasks.seeds import derive, seed_step
+
+from fer_perturb.seeds import derive, seed_step
 
 
 def test_a_seed_for_each_purpose():

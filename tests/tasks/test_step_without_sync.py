@@ -10,7 +10,7 @@ from stepping import ready, untrained
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fer_perturb.data.occluders import FEATURES, FILLS, Occluder
-from fer_perturb.tasks.fitting import make_trainer
+from fer_perturb.tasks.training.fitting import make_trainer
 
 aten = torch.ops.aten
 READING = {  # their result, or its size, depends on values that the host must know

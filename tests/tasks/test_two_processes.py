@@ -14,8 +14,8 @@ from composing import small, small_overrides
 
 from fer_perturb.data.datamodule import ShuffledBatches
 from fer_perturb.errors import UserError
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.files import PARTIAL
-from fer_perturb.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 
 TESTS = Path(__file__).parents[1]

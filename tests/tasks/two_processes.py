@@ -11,7 +11,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from fer_perturb import train
-from fer_perturb.tasks.predictor import Predictor
+from fer_perturb.tasks.phases.predictor import Predictor
 
 training_step = Predictor.training_step
 

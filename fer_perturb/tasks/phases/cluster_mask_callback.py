@@ -5,10 +5,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from fer_perturb.processes import share_buffers
 from fer_perturb.schemes.regions.regions import Record
-from fer_perturb.tasks.attention import EpochAttention, undisturbed
-from fer_perturb.tasks.predictor import Predictor
-from fer_perturb.tasks.processes import share_buffers
+from fer_perturb.tasks.phases.predictor import Predictor
+from fer_perturb.tasks.phases.sight import EpochAttention, undisturbed
 
 
 class ClusterMaskCallback(pl.Callback):

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from fer_perturb.data.augment import to_unit
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.seeds import derive, seed_step
-from fer_perturb.tasks.classifier import Classifier
+from fer_perturb.tasks.training.classifier import Classifier
 
 
 def reestimate_batch_norm(task: Classifier, data: FaceDataModule, trainer: pl.Trainer) -> dict[str, float]:

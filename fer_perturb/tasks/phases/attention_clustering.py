@@ -13,7 +13,7 @@ from fer_perturb.data.augment import Augmentation
 from fer_perturb.data.datamodule import Batch
 from fer_perturb.files import write_bytes, write_npy
 from fer_perturb.schemes.regions.regions import Record, Regions
-from fer_perturb.tasks.attention import EACH, MEAN, AttentionSum, EpochAttention, RunAttention
+from fer_perturb.tasks.phases.sight import EACH, MEAN, AttentionSum, EpochAttention, RunAttention
 
 VERSION = 4  # raise it when the phase's result changes: stored results of older versions are not used again
 STATE = "clusters.safetensors"

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 from fer_perturb.data.crops import TestTimeAugmentation
 from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.perturb.frames import decode, encode
 from fer_perturb.perturb.views import hide
 from fer_perturb.schemes.scheme import Scheme
 from fer_perturb.schemes.views import all_views
-from fer_perturb.tasks.attention import RunAttention
-from fer_perturb.tasks.classifier import Classifier
-from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.tasks.phases.sight import RunAttention
+from fer_perturb.tasks.training.classifier import Classifier
 
 VERSION = 4  # raise it when the phase's result changes: stored results of older versions are not used again
 

@@ -5,12 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 from pydantic.dataclasses import dataclass
 
-from fer_perturb.checked import STRICT, checked
+from fer_perturb.checked import STRICT, checked, made
 from fer_perturb.data.augment import AugmentationSettings
 from fer_perturb.data.crops import TestTimeAugmentation
 from fer_perturb.errors import UserError
@@ -40,13 +37,13 @@ class Recipe:
     scheduler: Callable[..., Any]
 
     @classmethod
-    def from_config(cls, config: DictConfig, image_size: tuple[int, int]) -> "Recipe":
+    def from_settings(cls, settings: dict[str, Any], image_size: tuple[int, int]) -> "Recipe":
         """Raises UserError for a value that cannot work, naming its key."""
-        plain: Any = OmegaConf.to_container(config, resolve=True)
+        plain = dict(settings)
         augmentation = {k: tuple(v) if isinstance(v, list) else v for k, v in plain["augmentation"].items()}
         plain["augmentation"] = checked(AugmentationSettings, augmentation, "recipe.augmentation")
-        plain["optimizer"] = _instantiated(config.optimizer, "recipe.optimizer")
-        plain["scheduler"] = _instantiated(config.scheduler, "recipe.scheduler")
+        plain["optimizer"] = made(settings["optimizer"], "recipe.optimizer")
+        plain["scheduler"] = made(settings["scheduler"], "recipe.scheduler")
         recipe = checked(cls, plain, "recipe")
         recipe._check(image_size)
         return recipe
@@ -101,10 +98,3 @@ class Recipe:
             self.optimizer([torch.nn.Parameter(torch.zeros(1))])
         except (TypeError, ValueError) as error:
             raise UserError(f"recipe.optimizer cannot work: {error}") from error
-
-
-def _instantiated(config: DictConfig, key: str) -> Any:
-    try:
-        return instantiate(config)
-    except InstantiationException as error:
-        raise UserError(f"{key} cannot be made: {error}") from error

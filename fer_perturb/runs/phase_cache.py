@@ -9,7 +9,6 @@ again.
 
 import ctypes
 import gc
-import hashlib
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from filelock import FileLock
 
 from fer_perturb.errors import warn
 from fer_perturb.files import CHECKSUM, PARTIAL, link, sealed, set_aside, sha256, unbroken, write_json
-from fer_perturb.tasks.processes import PAUSE, announce, next_attempt, wait_for
+from fer_perturb.processes import PAUSE, announce, next_attempt, wait_for
 
 RECORD = "phase.json"
 AT_WORK = "at_work.json"
@@ -47,29 +46,23 @@ class PhaseResult:
         return {"key": self.key, "cached": self.cached, **self.record}
 
 
-def content_key(content: dict[str, Any]) -> str:
-    """16 hex digits of the sha256 of `content` as canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def run_phase(
     cache: Path,
     name: str,
     title: str,
+    key: str,
     content: dict[str, Any],
     work: Callable[[Path], dict[str, Any]],
     *,
     first: bool = True,
     together: bool = False,
 ) -> PhaseResult:
-    """The finished phase of that content: found, or made by `work`; `title` tells the person at the terminal.
+    """The finished phase of that content and `key`: found, or made by `work`; `title` tells the person at the terminal.
 
     `work` gets the folder to leave its files in, where an interrupted run's files may lie, and returns the record.
     Of two programs that want the same phase one works and the other waits. Of the processes of one program the `first`
     finds or makes it; the others do their part of work that is done `together`, and wait.
     """
-    key = content_key(content)
     directory = cache / name / key
     partial, failed, done = directory.with_name(key + PARTIAL), directory.with_name(key + ".failed"), directory / RECORD
     attempt = next_attempt(directory, first)

@@ -13,10 +13,10 @@ from fer_perturb.data.crops import TestTimeAugmentation, test_time_crops
 from fer_perturb.data.datamodule import Batch, FaceDataModule
 from fer_perturb.data.mixup import mix_pairs
 from fer_perturb.errors import UserError
+from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.models.gates import GatedNetwork
+from fer_perturb.processes import share_buffers
 from fer_perturb.seeds import derive, seed_step
-from fer_perturb.tasks.processes import share_buffers
-from fer_perturb.tasks.recipe import Recipe
 
 MONITOR = "val/accuracy"  # chooses the checkpoint and steers ReduceLROnPlateau
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
@@ -17,12 +16,13 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
-from fer_perturb.tasks.checkpoints import BEST, LAST, WholeCheckpoints, resume_from
-from fer_perturb.tasks.classifier import MONITOR, Classifier
-from fer_perturb.tasks.finite_steps import LOOK_EVERY, FiniteSteps
-from fer_perturb.tasks.others_warnings import silence_others
-from fer_perturb.tasks.phase_cache import CHECKPOINTS
-from fer_perturb.tasks.recipe import Recipe
+from fer_perturb.experiment.cost import steps_of_epoch
+from fer_perturb.experiment.recipe import Recipe
+from fer_perturb.runs.phase_cache import CHECKPOINTS
+from fer_perturb.tasks.training.checkpoints import BEST, LAST, WholeCheckpoints, resume_from
+from fer_perturb.tasks.training.classifier import MONITOR, Classifier
+from fer_perturb.tasks.training.finite_steps import LOOK_EVERY, FiniteSteps
+from fer_perturb.tasks.training.others_warnings import silence_others
 
 ONE_TASK = "For one process in this allocation: srun --ntasks=1 --ntasks-per-node=1, or unset SLURM_NTASKS"
 
@@ -73,7 +73,7 @@ class Bar(TQDMProgressBar):
 
 
 def make_trainer(
-    config: DictConfig,
+    settings: dict[str, Any],
     recipe: Recipe,
     directory: Path,
     logger: Logger | None,
@@ -85,10 +85,10 @@ def make_trainer(
 
     Raises UserError for settings that cannot work here, such as a GPU where there is none.
     """
-    bar: list[pl.Callback] = [Bar(refresh_rate=10)] if config.enable_progress_bar else []
+    bar: list[pl.Callback] = [Bar(refresh_rate=10)] if settings["enable_progress_bar"] else []
     silence_others()
     try:
-        trainer = _trainer(config, recipe, directory, logger, [*callbacks, *bar], log_every)
+        trainer = _trainer(settings, recipe, directory, logger, [*callbacks, *bar], log_every)
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:  # of Slurm's variables, too
         raise UserError(f"trainer: Lightning cannot run this: {error}{_of_slurm(error)}") from error
     strategy = trainer.strategy
@@ -117,29 +117,21 @@ def refuse_idle_tasks(trainer: pl.Trainer) -> None:
         )
 
 
-def steps_of_epoch(config: DictConfig, data: FaceDataModule) -> int:
-    """How many steps the settings of conf/trainer leave to an epoch; 0 is none."""
-    limit, batches = config.limit_train_batches, len(data.sampler)
-    limit = 1.0 if limit is None else limit  # Lightning's default
-    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)  # as Lightning does
-
-
-def on_one_device(config: DictConfig, trainer: pl.Trainer) -> DictConfig:
+def on_one_device(settings: dict[str, Any], trainer: pl.Trainer) -> dict[str, Any]:
     """The settings of conf/trainer for the first device alone of those that `trainer` uses."""
     device = trainer.strategy.root_device
     alone = {"devices": 1 if device.index is None else [device.index], "strategy": "auto", "num_nodes": 1}
-    return OmegaConf.create({**cast(dict[str, Any], OmegaConf.to_container(config)), **alone})
+    return {**settings, **alone}
 
 
 def _trainer(
-    config: DictConfig,
+    settings: dict[str, Any],
     recipe: Recipe,
     directory: Path,
     logger: Logger | None,
     callbacks: list[pl.Callback],
     log_every: int,
 ) -> pl.Trainer:
-    settings: Any = OmegaConf.to_container(config, resolve=True)
     return pl.Trainer(
         **settings,
         precision=cast(Any, recipe.precision),
@@ -159,7 +151,7 @@ def fit(
     task: Classifier,
     data: FaceDataModule,
     *,
-    config: DictConfig,
+    settings: dict[str, Any],
     directory: Path,
     logger: Logger | None,
     callbacks: Sequence[pl.Callback] = (),
@@ -177,9 +169,9 @@ def fit(
     best = Checkpoint(checkpoints, filename=Path(BEST).stem, monitor=MONITOR, mode="max", **every_epoch)
     last = Checkpoint(checkpoints, filename=Path(LAST).stem, **every_epoch)
     stopwatch = Stopwatch()
-    log_every = max(1, min(LOOK_EVERY, steps_of_epoch(config, data)))  # in each epoch at least once
+    log_every = max(1, min(LOOK_EVERY, steps_of_epoch(settings, data)))  # in each epoch at least once
     callbacks = [*callbacks, FiniteSteps(data), stopwatch, best, last]
-    trainer = make_trainer(config, task.recipe, directory, logger, callbacks, log_every)
+    trainer = make_trainer(settings, task.recipe, directory, logger, callbacks, log_every)
     resumed = resume_from(checkpoints, task, first=trainer.is_global_zero)
     trainer.strategy.checkpoint_io = WholeCheckpoints()
     trainer.fit(task, data, ckpt_path=resumed, weights_only=True)

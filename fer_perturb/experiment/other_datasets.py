@@ -2,42 +2,41 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from fer_perturb.data.occluders import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
 from fer_perturb.errors import UserError, warn
+from fer_perturb.experiment.identity import Settings
 
 
-def with_canonical_names(config: DictConfig) -> DictConfig:
-    """The config with the datasets of `test_on` under their predictions' names: fer2013+mouth as fer2013+mouth@1."""
-    if isinstance(config.test_on, str):
-        raise UserError(f"test_on={config.test_on}: expected a list of datasets, test_on=[{config.test_on}].")
+def canonical_names(asked: Any) -> list[str]:
+    """The datasets of `test_on` under their predictions' names: fer2013+mouth as fer2013+mouth@1."""
+    if isinstance(asked, str):
+        raise UserError(f"test_on={asked}: expected a list of datasets, test_on=[{asked}].")
     names = []
-    for base, _, given in (str(name).partition("+") for name in config.test_on):
+    for base, _, given in (str(name).partition("+") for name in asked):
         occluder = Occluder.from_name(given) if given else None
         names.append(f"{base}+{occluder.name}" if occluder else base)
-    config = config.copy()
-    config.test_on = list(dict.fromkeys(names))
-    return config
+    return list(dict.fromkeys(names))
 
 
-def other_datasets(config: DictConfig, own: PackedData) -> list[PackedData]:
-    """Those of `config.test_on` (canonical names) other than `own`, of which they leave out the same unplaced faces."""
+def other_datasets(settings: Settings, own: PackedData) -> list[PackedData]:
+    """Those of `test_on` (canonical names) other than `own`, of which they leave out the same unplaced faces."""
     found = []
-    for name in config.test_on:
+    for name in settings["test_on"]:
         if name != own.name:
             whole, _, occluder = name.partition("+")
             base, _, labels = whole.partition("@")  # fer2013@ferplus: by FER+'s votes
             asked = {
-                "unplaced": unplaced(config.dataset),
+                "unplaced": unplaced(settings["dataset"]),
                 "labels": labels or "own",
                 "occluder": occluder.split("+") if occluder else "none",
             }
-            data = shown(load_packed(Path(config.paths.data, base)), asked)
+            data = shown(load_packed(Path(settings["paths"]["data"], base)), asked)
             found.append(matched(data, own, f"test_on={name}"))
     return found
 

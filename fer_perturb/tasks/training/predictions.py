@@ -15,7 +15,7 @@ from torch import Tensor
 from fer_perturb.data.datamodule import in_order
 from fer_perturb.data.packed import PackedData
 from fer_perturb.files import write_bytes
-from fer_perturb.tasks.classifier import Classifier
+from fer_perturb.tasks.training.classifier import Classifier
 
 COMBINED = -1  # the view number of the mean over the views, and of the image alone
 

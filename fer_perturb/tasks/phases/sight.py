@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from fer_perturb.data.augment import Augmentation, to_unit
 from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.processes import share_buffers
 from fer_perturb.schemes.attention.attention import Attention
 from fer_perturb.schemes.regions.regions import Item
 from fer_perturb.seeds import derive, seed_step
-from fer_perturb.tasks.classifier import Classifier
-from fer_perturb.tasks.processes import share_buffers
+from fer_perturb.tasks.training.classifier import Classifier
 
 MEAN, EACH = "attention.npy", "attention_per_image.npy"
 

@@ -1,9 +1,9 @@
 """`recipe.precision=auto`: what the device computes in, decided before anything is named after it."""
 
 from functools import cache
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 
 from fer_perturb.errors import UserError, warn
@@ -11,33 +11,30 @@ from fer_perturb.errors import UserError, warn
 AUTO = "auto"
 
 
-def with_own_precision(config: DictConfig) -> DictConfig:
-    """The config with `recipe.precision=auto` replaced: bf16-mixed where the device computes in it, else 32-true.
+def resolved_precision(asked: str, trainer: dict[str, Any]) -> str:
+    """`auto` replaced by bf16-mixed where the device of conf/trainer computes in it, and else by 32-true.
 
     An explicit precision is kept; a line warns where the device only emulates it, which is many times slower. The run's
     hash, its directory and the keys of its phases follow, so that runs of two precisions never pass for one.
     Raises UserError for float16 on a CPU, where Lightning would train in another precision than the config says.
     """
-    asked, device = str(config.recipe.precision), device_type(str(config.trainer.accelerator))
+    device = device_type(str(trainer["accelerator"]))
     if asked == AUTO:
-        config = config.copy()
-        config.recipe.precision = "bf16-mixed" if computes_in_bf16(device) else "32-true"
-    elif asked.startswith("16-") and device == "cpu":
+        return "bf16-mixed" if computes_in_bf16(device) else "32-true"
+    if str(asked).startswith("16-") and device == "cpu":
         raise UserError(f"recipe.precision={asked} needs a GPU; expected auto, 32-true or bf16-mixed on a CPU.")
-    elif asked.startswith("bf16") and not computes_in_bf16(device):
+    if str(asked).startswith("bf16") and not computes_in_bf16(device):
         _warn_of_emulation(asked, device)
-    return config
+    return asked
 
 
-def for_testing(config: DictConfig, what: str) -> DictConfig:
-    """The config of `what` was trained in float16, for a CPU, which has none: in 32-true, with a line that says so."""
-    trained_in = str(config.recipe.precision)
-    if not trained_in.startswith("16-") or device_type(str(config.trainer.accelerator)) != "cpu":
-        return config
+def precision_of_testing(trained_in: str, trainer: dict[str, Any], what: str) -> str:
+    """In which precision `what`, trained in another, is tested: in 32-true, with a line that says so, where that was
+    float16 and the device is a CPU, which has none."""
+    if not trained_in.startswith("16-") or device_type(str(trainer["accelerator"])) != "cpu":
+        return trained_in
     warn(f"{what} was trained in recipe.precision={trained_in}, which needs a GPU; it is tested in 32-true here.")
-    config = config.copy()
-    config.recipe.precision = "32-true"
-    return config
+    return "32-true"
 
 
 def device_type(accelerator: str) -> str:

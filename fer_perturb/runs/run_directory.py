@@ -1,7 +1,5 @@
-"""A run's directory is named by its choices and the hash of its config, and stands alone."""
+"""A finished run on disk: its directory stands alone, and says whether it is whole."""
 
-import copy
-import hashlib
 import json
 import platform
 import subprocess
@@ -9,58 +7,23 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from fer_perturb.errors import UserError
 from fer_perturb.files import sealed, sha256, unbroken, write_json, write_text
-from fer_perturb.tasks.phase_cache import damage_of
+from fer_perturb.runs.phase_cache import damage_of
 
 SUMMARY = "summary.json"
 
-# where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
-NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
-NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
-# keys that runs are older than count as absent at the value that all had before
-YOUNGER = {"dataset.labels": "own", "dataset.drawing.strength": [0.3, 1.25]}
 PACKAGES = (
     *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "hydra-core", "numpy", "scipy"),
     *("faiss-gpu", "faiss-cpu"),
 )
 
 
-def config_hash(config: DictConfig) -> str:
-    """The first 8 hex digits of the sha256 of the resolved config without logger, paths, devices and progress."""
-    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    # the members of an ensemble have epochs of their own, so that there the reference tells
-    left_out = NOT_CONTENT - {"budget_of"} if "members" in plain["model"] else NOT_CONTENT
-    content = {key: value for key, value in plain.items() if key not in left_out}
-    content["trainer"] = {k: v for k, v in plain["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER}
-    text = json.dumps(without_younger(content), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def without_younger(content: dict[str, Any]) -> dict[str, Any]:
-    """A resolved config without the keys of YOUNGER that have the value of before."""
-    content = copy.deepcopy(content)
-    for name, before in YOUNGER.items():
-        *groups, key = name.split(".")
-        group: Any = content
-        for part in groups:
-            group = group.get(part) or {}
-        if group.get(key) == before:
-            del group[key]
-    return content
-
-
-def run_directory(config: DictConfig) -> Path:
-    """outputs/<dataset>/<model>/<scheme>/seed<k>-<h8>."""
-    name = f"seed{config.seed}-{config_hash(config)}"
-    return Path(config.paths.outputs, str(config.dataset.name), config.model.backbone, config.scheme.name, name)
-
-
-def describe_run(config: DictConfig, run: Path) -> None:
+def describe_run(settings: dict[str, Any], run: Path) -> None:
     """Writes config.yaml and versions.json into the run's directory."""
-    write_text(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    write_text(run / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings)))
     versions = {name: version(name) for name in PACKAGES if any(distributions(name=name))}
     write_json(run / "versions.json", {"python": platform.python_version(), **versions})
 

@@ -1,0 +1,61 @@
+"""What decides a result: for a run's hash, for which runs stand in one table, and which are seeds of each other.
+
+What decides a phase's result is said by the phase (tasks/phases), from the same parts.
+"""
+
+import copy
+import hashlib
+import json
+from typing import Any
+
+Settings = dict[str, Any]
+"""A resolved config, in plain dictionaries, lists and values."""
+
+# where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
+NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
+NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
+
+
+def run_hash(settings: Settings) -> str:
+    """The first 8 hex digits of the sha256 of the settings without logger, paths, devices and progress."""
+    # the members of an ensemble have epochs of their own, so that there the reference tells
+    left_out = NOT_CONTENT - {"budget_of"} if "members" in settings["model"] else NOT_CONTENT
+    content = {key: value for key, value in settings.items() if key not in left_out}
+    content["trainer"] = of_trainer(settings["trainer"])
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:8]
+
+
+def content_key(content: dict[str, Any]) -> str:
+    """16 hex digits of the sha256 of `content` as canonical JSON: the name of a phase's results."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
+
+
+def canonical(content: dict[str, Any]) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def of_trainer(trainer: dict[str, Any]) -> dict[str, Any]:
+    """What of conf/trainer decides a result."""
+    return {key: value for key, value in trainer.items() if key not in NOT_CONTENT_OF_TRAINER}
+
+
+def comparable(settings: Settings) -> tuple[str, Settings]:
+    """What runs must share to stand in one table, as JSON, and what tells the schemes of such runs apart.
+
+    Seed, scheme, what is hidden of the faces, and what is tested on may differ. FER2013 and MaskFer, whose faces are
+    the same, stand together.
+    """
+    shared = copy.deepcopy(settings)
+    phase_1 = shared.pop("attention_model")
+    scheme = {**shared.pop("scheme"), "attention_model": phase_1["backbone"], "at": phase_1["attention"]["at"]}
+    if shared["budget"] != "epochs":  # the epochs follow from the scheme
+        del shared["recipe"]["epochs"]
+        if isinstance(scheme.get("attention"), dict):
+            scheme["attention"] = {**scheme["attention"], "epochs": None}
+    dataset = shared.pop("dataset")
+    shared["data"] = dataset["name"].replace("maskfer", "fer2013"), dataset.get("unplaced", "mean")
+    shared |= {key: dataset.get(key) for key in ("clean", "drawing", "labels")}
+    shared["trainer"] = of_trainer(shared["trainer"])
+    kept = {key: value for key, value in shared.items() if key not in {"seed", "test_on", *NOT_CONTENT}}
+    return canonical(kept), scheme

@@ -1,0 +1,1 @@
+"""Where a run lies, and what is found again there."""

@@ -1,0 +1,1 @@
+"""The three phases: each leaves on disk what the next one reads."""

@@ -1,0 +1,100 @@
+"""What the phases of a run share, and what each of them is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pytorch_lightning.loggers import Logger
+
+from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.experiment.experiment import Experiment
+from fer_perturb.experiment.identity import content_key
+from fer_perturb.runs.phase_cache import PhaseResult, link_into, run_phase
+from fer_perturb.tasks.training.classifier import Classifier
+from fer_perturb.tasks.training.fitting import make_trainer, on_one_device, refuse_idle_tasks
+
+
+@dataclass(frozen=True)
+class FinishedPhase:
+    """What a phase shows of itself before its logger closes."""
+
+    task: Classifier
+    data: FaceDataModule
+    directory: Path
+    logger: Logger
+
+
+Show = Callable[[FinishedPhase], None]
+
+
+def unseen(phase: FinishedPhase) -> None:
+    """Nothing is drawn."""
+
+
+class Run:
+    """What the phases of one experiment share: its data, its directory, and where they run.
+
+    show: called at the end of phases 1 and 3, to draw pictures. Raises UserError for a trainer that cannot work here.
+    """
+
+    def __init__(self, experiment: Experiment, show: Show = unseen) -> None:
+        self.experiment = experiment
+        self.show = show
+        self.data = experiment.batches()
+        self.directory = experiment.directory
+        self.cache = experiment.outputs / ".cache"
+        trainer = make_trainer(experiment.trainer, experiment.recipe, self.directory, None)
+        refuse_idle_tasks(trainer)
+        self.first = trainer.is_global_zero
+        """whether this is the first of the processes that train together, if there are several"""
+        self.alone = experiment.trainer if trainer.world_size == 1 else on_one_device(experiment.trainer, trainer)
+        """conf/trainer for what one process does alone"""
+
+
+class Phase(ABC):
+    """One of the three chained tasks: what decides its result, and how it comes about."""
+
+    name: ClassVar[str]
+    together: ClassVar[bool] = True
+    """Whether several processes do its work together."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.experiment = run.experiment
+        self.result: PhaseResult | None = None
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the person at the terminal is told that it is."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """All that decides the result, as JSON can hold it."""
+
+    @abstractmethod
+    def work(self, directory: Path) -> dict[str, Any]:
+        """Makes the result in `directory`, where an interrupted run's files may lie; what it recorded."""
+
+    def key(self) -> str:
+        return content_key(self.content())
+
+    def finish(self) -> PhaseResult:
+        """The result: found, or made; it is put into the run's directory as well."""
+        if self.result is None:
+            told = f"{self.title}: {self.experiment.scheme.name}, {self.experiment.network.backbone}"
+            self.result = run_phase(
+                self.run.cache,
+                self.name,
+                f"{told}, seed {self.experiment.seed}",
+                self.key(),
+                self.content(),
+                self.work,
+                first=self.run.first,
+                together=self.together,
+            )
+            if self.run.first:
+                link_into(self.result, self.run.directory / self.name)
+        return self.result

@@ -1,0 +1,66 @@
+"""What phases 1 and 3 do alike: fit, save, test, show, and account for it."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback
+from safetensors.torch import save
+
+from fer_perturb.experiment.cost import batch_norm, looking, total, training
+from fer_perturb.files import write_bytes
+from fer_perturb.runs.run_directory import commit
+from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.phases.phase import FinishedPhase, Run
+from fer_perturb.tasks.phases.predictor import Predictor
+from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
+from fer_perturb.tasks.training.classifier import Classifier
+from fer_perturb.tasks.training.fitting import fit, make_trainer
+from fer_perturb.tasks.training.loggers import phase_logger
+from fer_perturb.tasks.training.predictions import predict, write_predictions
+
+WEIGHTS = "weights.safetensors"
+
+
+def train_and_test(
+    run: Run, task: Classifier, directory: Path, phase: str, clusters: ClusterMaskCallback | None = None
+) -> dict[str, Any]:
+    """Fits a classifier, and leaves its weights, predictions and pictures in `directory`; what it recorded.
+
+    Of several processes the first tests it; what the others return is not used.
+    """
+    experiment = run.experiment
+    callbacks: list[Callback] = [clusters] if clusters else []
+    logging = phase_logger(experiment, phase) if run.first else nullcontext()
+    with logging as logger:
+        record = fit(
+            task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
+        )
+        if logger is None:
+            return record
+        trainer = make_trainer(run.alone, task.recipe, directory, None)
+        if phase == "predictor" and experiment.scheme.reestimate_bn:
+            record["batch_norm"] = reestimate_batch_norm(task, run.data, trainer)
+        write_bytes(directory / WEIGHTS, save({key: value.contiguous() for key, value in task.state_dict().items()}))
+        path = directory / "predictions" / f"{experiment.data.name}.parquet"
+        write_predictions(path, experiment.data, predict(task, experiment.data, trainer), experiment.recipe.tta)
+        run.show(FinishedPhase(task, run.data, directory, logger))
+    if clusters and clusters.history:
+        record["clusters"] = clusters.history
+    run.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
+    speed = record["images"] / record["seconds"]
+    return {**record, **_spent(run, task, record), "commit": commit(), "images_per_second": speed}
+
+
+def _spent(run: Run, task: Classifier, record: dict[str, Any]) -> dict[str, int]:
+    """The image passes and operations of what was recorded."""
+    recipe, size, step = task.recipe, run.experiment.data.image_size, run.data.sampler.batch_size
+    views = task.scheme.views_of_a_step if isinstance(task, Predictor) else 1
+    costs = [training(task.network, recipe, size, images=record["images"], step=step, views=views)]
+    if "batch_norm" in record:
+        costs.append(batch_norm(task.network, recipe, size, record["batch_norm"]["images"]))
+    if isinstance(task, Predictor) and task.sight.classifier is not None:
+        looks = sum(entry["attention_passes"] for entry in record.get("clusters", []))
+        costs.append(looking(task.sight.classifier.network, task.scheme, recipe, size, looks))
+    spent = total(costs)
+    return {"passes": spent.passes, "flops": spent.flops}
