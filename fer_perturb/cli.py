@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fer_perturb.command_words import PATHS, as_typed, composition_error
 from fer_perturb.errors import UserError
 from fer_perturb.files import BARRED, FULL, IN_THE_WAY
+from fer_perturb.renamed_keys import refuse_renamed
 
 FAILED = 2
 
@@ -82,6 +83,7 @@ def entry_point(
         given = sys.argv[1:]
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its own page would end the process, with another status
         try:
+            refuse_renamed(given)
             sys.argv[1:] = as_typed(given)
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
             if results:

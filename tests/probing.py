@@ -3,9 +3,9 @@
 from composing import small
 from torch import nn, zeros
 
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.phases.attention_clustering import load_clusters
+from fer_perturb.tasks.phases.attention_clustering import load_state
 
 
 class Probe(nn.Module):
@@ -22,17 +22,12 @@ class Probe(nn.Module):
 
 
 def clustered(data_directory, outputs, *overrides):
-    """Phases 1 and 2, and the predictor as phase 3 starts it."""
+    """Phases 1 and 2, and the predictor as phase 3 starts it; and what phase 2 recorded of its regions."""
     config = small(data_directory, outputs, *overrides)
-    chain = Chain(config, open_data(config), lambda phase: None)
-    attention = clustering = None
-    if chain.scheme.attention == "frozen":
-        attention = chain.train_attention()
-        clustering = chain.cluster(attention)
-    source = chain.attention_source(attention, clustering)
-    task = chain.predictor(source)
-    if clustering is not None:
-        start = load_clusters(clustering.directory)
-        task.cluster_map.copy_(start.labels)
-        task.centres.copy_(start.centres)
-    return config, chain, source, task
+    chain = Chain(open_experiment(config))
+    task, made = chain.predictor.task(chain.predictor.sight()), None
+    if chain.clustering:
+        phase = chain.clustering.finish()
+        load_state(phase.directory, task.region_state)
+        made = phase.record["regions"]
+    return config, chain, task, made

@@ -73,7 +73,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     rehearse("landmarks", "dataset=synthetic", *drawing, *paths)
     rehearse("contact_sheet", "dataset=synthetic", "count=4", *drawing, *paths)
     rehearse("contact_sheet", "dataset=maskfer", "dataset.of=synthetic", "count=4", *paths)
-    run, _ = rehearse("train", *given, "scheme.views=sample", *(f"+{key}={value}" for key, value in PLANTED.items()))
+    run, _ = rehearse("train", *given, "scheme/views=sample", *(f"+{key}={value}" for key, value in PLANTED.items()))
     rehearse("train", *given, "logger=wandb", "scheme=baseline", "budget=passes", f"budget_of={run}",
              "dataset.occluder=mouth", "recipe.epochs=3")  # fmt: skip
     of_run = [*paths, "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"run={run}"]
@@ -135,11 +135,11 @@ def test_nor_are_making_settings_of_it_and_checking_hashing_and_copying_them() -
             asdict(one)
 
     config = composed("dataset=synthetic")
-    checked = {"scheme.fill", "scheme.every_n_epochs", "recipe.mixup", "recipe.epochs", "recipe.augmentation.erase"}
+    checked = {"scheme.views.fill", "scheme.regions.every_n_epochs", "recipe.mixup", "recipe.epochs", "recipe.augmentation.erase"}
     assert not read_by(make, config) & checked
-    assert read_by(take, config) == {"scheme.n_clusters"}  # whether anything is masked decides what is hashed
+    assert read_by(take, config) == {"scheme.regions.n_clusters"}  # whether anything is masked decides what is hashed
     assert read_by(lambda _: print(settings[1].fill, settings[2].erase), config) == {
-        "scheme.fill", "recipe.augmentation.erase"
+        "scheme.views.fill", "recipe.augmentation.erase"
     }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from small_fer2013 import encode, pictures, textures, write_zip
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.runs.phase_cache import damage_of
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
@@ -121,7 +121,7 @@ def interrupted(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) 
         patch.setattr(ClusterMaskCallback, "on_train_batch_end", stop)
         config = small(data_directory, outputs, *CHAIN)
         with pytest.raises(StopError):
-            Chain(config, open_data(config), lambda phase: None).run()
+            Chain(open_experiment(config)).finish()
     return outputs
 
 
@@ -148,7 +148,7 @@ def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, dam
 
 def test_what_is_damaged_is_kept_under_another_name(data_directory, tmp_path):
     config = small(data_directory, tmp_path, "scheme=baseline")
-    task = Chain(config, open_data(config), lambda phase: None).predictor(None)
+    task = Chain(open_experiment(config)).predictor.task()
     for _ in range(2):
         (tmp_path / "best.ckpt").write_bytes(b"PK\3\4")
         assert resume_from(tmp_path, task) is None
@@ -160,7 +160,7 @@ def test_a_whole_checkpoint_without_its_best_is_kept_under_another_name(interrup
     """As it was, and not as a damaged one."""
     (whole,) = (interrupted / ".cache" / "predictor").glob("*.partial/checkpoints/last.ckpt")
     config = small(data_directory, tmp_path, *CHAIN)
-    task = Chain(config, open_data(config), lambda phase: None).predictor(None)
+    task = Chain(open_experiment(config)).predictor.task()
     shutil.copy(whole, tmp_path)
     assert resume_from(tmp_path, task) is None
     words = " ".join(capsys.readouterr().out.split())

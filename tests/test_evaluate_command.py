@@ -43,10 +43,10 @@ def logits(file, inference="views"):
 
 SCHEMES = [
     ["scheme=perturb"],
-    ["scheme=perturb", "scheme.scope=dataset", "recipe.crop=40"],
+    ["scheme=perturb", "scheme/regions=dataset", "recipe.crop=40"],
     ["scheme=perturb_image"],
-    ["scheme=perturb_image", "scheme.attention=self", "model.attention.at=[stage1]"],
-    ["scheme=most_attended", "scheme.scope=image"],
+    ["scheme=perturb_image", "scheme/attention=own_gates", "model.attention.at=[stage1]"],
+    ["scheme=most_attended", "scheme/regions@scheme.regions.of=image"],
     ["scheme=landmarks"],
 ]
 

@@ -94,7 +94,7 @@ def test_what_is_warned_of_is_noted() -> None:
     "scheme",
     [
         ["scheme=perturb", "recipe.precision=bf16-mixed"],
-        ["scheme=perturb_image", "scheme.views=sample", "scheme.reestimate_bn=true"],
+        ["scheme=perturb_image", "scheme/views=sample", "scheme.reestimate_bn=true"],
         ["scheme=landmarks", "recipe=paper", "recipe.epochs=1"],
     ],
     ids=" ".join,
@@ -129,7 +129,7 @@ def test_what_is_silenced_would_be_printed(
     monkeypatch.setattr(others_warnings, "NOT_FOR_PEOPLE", ())
     with noted() as found:
         for _ in range(2):
-            fitting.fit(task, chain.data, config=config.trainer, directory=tmp_path, logger=None)
+            fitting.fit(task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None)
     told = " ".join(found.all)
     monkeypatch.undo()
     assert [words for words, _ in others_warnings.NOT_FOR_PEOPLE if words not in told] == []
@@ -179,7 +179,7 @@ def test_the_schedule_waits_for_the_first_update(data_directory: Path, tmp_path:
         )  # fmt: skip
         with noted() as found:
             silence_others()
-            trainer.fit(task, chain.data)
+            trainer.fit(task, chain.run.data)
         assert found.all == []
         rates[count] = overflows.rates
     assert len(set(rates[0])) > 1  # it does move

@@ -25,7 +25,7 @@ def test_help_shows_choices_and_examples(commands, module, tmp_path, monkeypatch
     ("arguments", "expected"),
     [
         (["dataset=fer2013"], ["data/fer2013", "fer_perturb.prepare dataset=fer2013 source="]),
-        (["dataset=synthetic", "scheme.scope=class"], ["scheme.scope", "batch or dataset or image"]),
+        (["dataset=synthetic", "scheme/regions=class"], ["scheme.scope", "batch or dataset or image"]),
         (["dataset=synthetic", "model=timm", "model.backbone=resnet81"], ["resnet81", "resnet18"]),
         (["dataset=synthetic", "model=timm"], ["backbone"]),
         (["dataset=synthetic", "attention_model.attention.at=[stage9]"], ["stage9", "stage1"]),
@@ -61,7 +61,7 @@ def inspected(log: Path) -> dict[str, Any]:
 def test_a_multirun_closes_each_phase_s_own_wandb_run_even_when_a_job_fails(tmp_path, data_directory):
     """One pixel cannot be three clusters: the first job fails in phase 2, and the second goes on."""
     overrides = [o for o in small_overrides(data_directory, tmp_path) if o != "logger=csv"]
-    words = (*overrides, "scheme=perturb,baseline", "scheme.top_share=0.0005")
+    words = (*overrides, "scheme=perturb,baseline", "scheme.regions.top_share=0.0005")
     shown = forked("train", "-m", *words, folder=tmp_path / "shown")
     assert shown.status == 2
     assert "cannot be clustered" in shown.err

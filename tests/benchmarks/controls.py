@@ -23,7 +23,7 @@ from scipy.stats import t
 
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.files import write_text
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
@@ -74,7 +74,7 @@ def hiding(run: Path, data: PackedData) -> dict[str, float]:
     share of the image that is hidden in those; eyes: of the eyes' and brows' landmarks, in the mean face.
     """
     scheme = OmegaConf.load(run / "config.yaml").scheme
-    n = scheme.n_clusters
+    n = scheme.regions.n_clusters
     if n == 0 or scheme.hide == "nothing":
         return {"views": 0.0}
     if scheme.attention == "landmarks":

@@ -63,8 +63,8 @@ class StepClock(pl.Callback):
 def time_fit(bench: Bench, chain: Chain, steps: int, source: AttentionSource | None = None) -> FitTimes:
     """An epoch of `steps` steps, after a few to warm up, with all that the chain has around them."""
     task = chain.predictor(source)
-    clustering = [ClusterMaskCallback(source, chain.data)] if source else []
-    steps = min(steps + WARM_UP, len(chain.data.sampler))
+    clustering = [ClusterMaskCallback()] if source else []
+    steps = min(steps + WARM_UP, len(chain.run.data.sampler))
     clock = StepClock(bench)
     config = chain.config.trainer.copy()
     config.limit_train_batches, config.limit_val_batches = steps, 1
@@ -72,7 +72,7 @@ def time_fit(bench: Bench, chain: Chain, steps: int, source: AttentionSource | N
     with tempfile.TemporaryDirectory(dir=bench.directory) as folder, quiet():
         run = Path(folder)
         with phase_logger(chain.config, "predictor", run) as logger:
-            fit(task, chain.data, config=config, directory=run, logger=logger, callbacks=[*clustering, clock])
+            fit(task, chain.run.data, config=config, directory=run, logger=logger, callbacks=[*clustering, clock])
     spent = clustering[0].history[0]["seconds"] if clustering else 0.0
     validation = clock.validation_image * bench.count(COUNTS["val"])
     return FitTimes(clock.step, validation, spent - looking.seconds, looking.seconds)
@@ -98,11 +98,11 @@ class AttentionClock:
 def attention_source(bench: Bench, chain: Chain) -> tuple[AttentionSource, float]:
     """Phase 2 as the chain runs it, on the weights that phase 1 starts from; and the seconds that it took."""
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
-    weights = chain.attention_classifier().state_dict()
+    weights = chain.attention.classifier().state_dict()
     save_file({key: value.contiguous() for key, value in weights.items()}, directory / WEIGHTS)
     attention = PhaseResult(directory.name, directory, False, {})  # never the same: phase 2 is not stored already
     with quiet():
-        clustering = chain.cluster(attention)
+        clustering = chain.clustering.finish()
     source = chain.attention_source(attention, clustering)
     assert source is not None
     return source, float(clustering.record["seconds"])
@@ -110,12 +110,12 @@ def attention_source(bench: Bench, chain: Chain) -> tuple[AttentionSource, float
 
 def bare_step(bench: Bench, chain: Chain, size: tuple[int, int] | None = None) -> Callable[[], None]:
     """Forward, loss, backward and update of the chain's network on one fixed batch of that size, and nothing else."""
-    task = chain.predictor(None).to(bench.device).train()
-    height, width = size or chain.data.data.image_size
-    images = task.normalise(torch.rand(chain.recipe.batch_size, 1, height, width, device=bench.device))
-    labels = torch.arange(len(images), device=bench.device) % len(chain.data.data.classes)
-    optimizer = chain.recipe.optimizer(task.network.parameters())
-    mixed = chain.recipe.precision == "bf16-mixed"
+    task = chain.predictor.task().to(bench.device).train()
+    height, width = size or chain.experiment.data.image_size
+    images = task.normalise(torch.rand(chain.experiment.recipe.batch_size, 1, height, width, device=bench.device))
+    labels = torch.arange(len(images), device=bench.device) % len(chain.experiment.data.classes)
+    optimizer = chain.experiment.recipe.optimizer(task.network.parameters())
+    mixed = chain.experiment.recipe.precision == "bf16-mixed"
 
     def step() -> None:
         with torch.autocast(bench.device.type, dtype=torch.bfloat16, enabled=mixed):

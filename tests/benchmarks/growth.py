@@ -25,7 +25,7 @@ def rows(bench: Bench) -> list[Row]:
 def more_images(bench: Bench) -> list[Row]:
     """Of the data, the input pipeline, and the clusters of each image; a step knows nothing of the number of images."""
     chain = bench.chain("recipe=cpu", "scheme=baseline")
-    augmentation = chain.predictor(None).augmentation.to(bench.device)
+    augmentation = chain.predictor.task().augmentation.to(bench.device)
     train = bench.data.splits["train"]
 
     def repeated(times: float) -> FaceDataModule:
@@ -75,7 +75,7 @@ def more_clusters(bench: Bench) -> list[Row]:
 
     def all_views(n: float) -> float:
         small = ("model=resnet_tiny", "recipe=demo", "recipe.batch_size=64", "recipe.grow_from=null", "logger=csv")
-        chain = bench.chain(*small, "scheme=perturb", f"scheme.n_clusters={int(n)}")
+        chain = bench.chain(*small, "scheme=perturb", f"scheme.regions.n_clusters={int(n)}")
         source, _ = attention_source(bench, chain)
         return time_fit(bench, chain, bench.count(10), source).step
 

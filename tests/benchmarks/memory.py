@@ -13,7 +13,7 @@ from benchmarks.fits import bare_step
 from benchmarks.measure import Row, Target
 from fer_perturb.tasks.chain import Chain
 
-CHAIN = ("model=resnet_small", "recipe=cpu", "recipe.batch_size=128", "scheme=perturb", "scheme.views=sample")
+CHAIN = ("model=resnet_small", "recipe=cpu", "recipe.batch_size=128", "scheme=perturb", "scheme/views=sample")
 MEGABYTE = 10**6
 
 # Runs a module with its arguments, or imports a list of modules; at its end it notes its own peak and its modules.
@@ -82,16 +82,16 @@ def peak(bench: Bench, name: str, *arguments: str) -> int:
 
 def needed(bench: Bench, chain: Chain) -> dict[str, int]:
     """Bytes of the packed data, the networks, and what a training step of the predictor holds at once."""
-    task = chain.predictor(None)
+    task = chain.predictor.task()
     network = size(*task.state_dict().values())
-    optimizer = chain.recipe.optimizer(task.network.parameters())
+    optimizer = chain.experiment.recipe.optimizer(task.network.parameters())
     for weights in task.parameters():
         weights.grad = torch.zeros_like(weights)
     optimizer.step()
     state = [value for held in optimizer.state.values() for value in held.values() if isinstance(value, Tensor)]
     return {
         "packed data": packed(bench),
-        "networks": network + size(*chain.attention_classifier().state_dict().values()),
+        "networks": network + size(*chain.attention.classifier().state_dict().values()),
         "gradients": size(*task.parameters()),
         "optimiser": size(*state),
         "activations": activations(bench, chain),

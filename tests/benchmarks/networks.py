@@ -34,7 +34,7 @@ SIZES = {
     "": ("dataset.drawing.train=1000", "recipe.epochs=3", "recipe.batch_size=32"),
 }
 SHORT = ("dataset=synthetic", "recipe=demo", "dataset.drawing.val=500", "dataset.drawing.test=1000", "logger=csv")
-SCHEMES = {"baseline": ("scheme=baseline",), "perturb": ("scheme=perturb", "scheme.views=sample")}
+SCHEMES = {"baseline": ("scheme=baseline",), "perturb": ("scheme=perturb", "scheme/views=sample")}
 STEPS = 8  # after two to warm up
 
 
@@ -57,14 +57,14 @@ def measured(model: str, settings: tuple[str, ...], anew: bool) -> dict[str, Any
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(torch.device("cpu"), 0.05, Path(folder))
         chain = bench.chain(f"model={model}", "recipe=cpu", settings[-1])
-        network = chain.predictor(None).network
+        network = chain.predictor.task().network
         with quiet():
             step = bare_step(bench, chain)
             seconds = [bench.seconds(step) for _ in range(2 + STEPS)][2:]
         found: dict[str, Any] = {
             "parameters": sum(weights.numel() for weights in network.parameters()),
             "gflop": forward_flops(network, (48, 48)) / 1e9,
-            "images_per_second": chain.recipe.batch_size / median(seconds),
+            "images_per_second": chain.experiment.recipe.batch_size / median(seconds),
         }
     for scheme, given in SCHEMES.items():
         found[scheme] = short_run(f"model={model}", *given, *settings, anew=anew)

@@ -19,7 +19,7 @@ STEPS = 20
 def rows(bench: Bench) -> list[Row]:
     """Milliseconds a batch, beside the step that trains on it, at the first and the last resolution of recipe=quick."""
     chain = bench.chain("model=seresnet_light", "recipe=quick", "scheme=baseline")
-    faces = draw_faces(chain.recipe.batch_size, seed=0)
+    faces = draw_faces(chain.experiment.recipe.batch_size, seed=0)
     images = torch.tensor(faces.images, device=bench.device).unsqueeze(1)
     landmarks = torch.tensor(faces.landmarks, device=bench.device)
     return [

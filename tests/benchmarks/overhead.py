@@ -27,8 +27,8 @@ def row(bench: Bench, model: str, recipe: str, batch_size: int, bound: float | N
     )  # fmt: skip
     steps = bench.count(STEPS[model])
     step = bare_step(bench, chain)
-    augmentation = chain.predictor(None).augmentation.to(bench.device)
-    images = torch.randint(256, (batch_size, 1, *chain.data.data.image_size), dtype=torch.uint8, device=bench.device)
+    augmentation = chain.predictor.task().augmentation.to(bench.device)
+    images = torch.randint(256, (batch_size, 1, *chain.experiment.data.image_size), dtype=torch.uint8, device=bench.device)
     for _ in range(WARM_UP):
         step()
         augmentation(images)

@@ -9,9 +9,9 @@ VIEWS = 4  # n + 1
 SHARED = ("model=resnet_small", "recipe=cpu", "recipe.batch_size=128", "recipe.grow_from=null", "logger=csv")
 SCHEMES = {
     "baseline": ("scheme=baseline",),
-    "one map": ("scheme=perturb", "scheme.views=sample", "scheme.scope=dataset"),
-    "a map per image": ("scheme=perturb_image", "scheme.views=sample"),
-    "all views": ("scheme=perturb", "scheme.views=all"),
+    "one map": ("scheme=perturb", "scheme/views=sample", "scheme/regions=dataset"),
+    "a map per image": ("scheme=perturb_image", "scheme/views=sample"),
+    "all views": ("scheme=perturb", "scheme/views=all"),
 }
 
 

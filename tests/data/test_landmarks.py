@@ -15,7 +15,7 @@ from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import UNREST, RawSplit, load_packed, write_packed
 from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.files import PARTIAL, sha256, write_npy
 from fer_perturb.landmarks import landmarks as place_them
 from fer_perturb.tasks.chain import Chain
@@ -155,11 +155,11 @@ def test_packing_the_same_images_again_keeps_them(data):
 def test_the_scheme_landmarks_says_how_to_get_them(data, tmp_path):
     given = ("dataset=folder", "dataset.name=faces", f"paths.data={data.root.parent}", f"paths.outputs={tmp_path}")
     config = composed(*given, "scheme=landmarks", "model=resnet_tiny", "recipe=demo", "trainer.accelerator=cpu")
-    with pytest.raises(UserError, match=r"scheme.attention=landmarks needs.*fer_perturb.landmarks dataset=folder"):
-        Chain(config, open_data(config), lambda phase: None)
+    with pytest.raises(UserError, match=r"scheme=landmarks needs.*fer_perturb.landmarks dataset=folder"):
+        Chain(open_experiment(config))
     before = place_landmarks(data, workers=1).landmarks_identity
-    chain = Chain(config, open_data(config), lambda phase: None)
-    key = chain.predictor_key()
+    chain = Chain(open_experiment(config))
+    key = chain.predictor.key()
     train = data.root / "landmarks" / "train.npy"
     write_npy(train, np.load(train) + np.float16(1))
     noted = json.loads((data.root / "landmarks" / "manifest.json").read_text())
@@ -167,7 +167,7 @@ def test_the_scheme_landmarks_says_how_to_get_them(data, tmp_path):
     noted["arrays"]["train.npy"] = sha256(train)
     (data.root / "landmarks" / "manifest.json").write_text(json.dumps(noted))
     assert before != load_packed(data.root).landmarks_identity
-    assert Chain(config, open_data(config), lambda phase: None).predictor_key() != key
+    assert Chain(open_experiment(config)).predictor.key() != key
     assert torch.tensor(load_packed(data.root).splits["train"].landmarks).dtype == torch.float16
 
 

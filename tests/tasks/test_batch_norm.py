@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from fer_perturb.data.augment import to_unit
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.training.fitting import make_trainer
@@ -18,15 +18,15 @@ MOMENTS = (lambda maps: maps.mean(dim=(0, 2, 3)), lambda maps: maps.var(dim=(0, 
 
 def test_the_statistics_are_those_of_the_training_images_and_the_weights_stay(data_directory, tmp_path):
     config = small(data_directory, tmp_path, "scheme=baseline", "recipe.batch_size=100")  # 56 images fill no batch
-    chain = Chain(config, open_data(config), lambda phase: None)
-    task = chain.predictor(None)
+    chain = Chain(open_experiment(config))
+    task = chain.predictor.task()
     first = next(module for module in task.network.modules() if isinstance(module, nn.BatchNorm2d))
     first.running_mean.fill_(5.0)
     weights = {name: value.clone() for name, value in task.named_parameters()}
     random = torch.get_rng_state()
-    took = reestimate_batch_norm(task, chain.data, make_trainer(config.trainer, chain.recipe, tmp_path, None))
+    took = reestimate_batch_norm(task, chain.run.data, make_trainer(chain.experiment.trainer, chain.experiment.recipe, tmp_path, None))
 
-    images = to_unit(torch.from_numpy(chain.data.data.splits["train"].images[:])).unsqueeze(1)
+    images = to_unit(torch.from_numpy(chain.experiment.data.splits["train"].images[:])).unsqueeze(1)
     with torch.no_grad():
         batches = task.network.conv1(task.normalise(images[:200])).split(100)
     means, variances = (torch.stack([moment(maps) for maps in batches]).mean(dim=0) for moment in MOMENTS)

@@ -8,8 +8,7 @@ import pytest
 from composing import small
 
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.budget import within_budget
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.train import train
 
 
@@ -19,7 +18,7 @@ def spent(summary):
 
 
 def epochs(config):
-    return within_budget(config, open_data(config)).recipe.epochs
+    return open_experiment(config).recipe.epochs
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,8 @@ def baseline(data_directory, tmp_path_factory):
     "scheme",
     [
         ["scheme=perturb"],
-        ["scheme=perturb_image", "scheme.views=sample", "recipe.grow_from=32"],
-        ["scheme=perturb", "scheme.attention=self", "model.attention.at=[stage1]", "scheme.reestimate_bn=true"],
+        ["scheme=perturb_image", "scheme/views=sample", "recipe.grow_from=32"],
+        ["scheme=perturb", "scheme/attention=own_gates", "model.attention.at=[stage1]", "scheme.reestimate_bn=true"],
         ["scheme=landmarks"],
     ],
     ids=" ".join,
@@ -51,7 +50,7 @@ def test_as_much_as_the_baseline_and_no_more(data_directory, baseline, budget, s
     assert own <= limit
     most = 1.7 if "recipe.grow_from=32" in scheme else 1.01  # one more epoch is one more of the largest pictures
     assert limit - own < most * own / found
-    if budget == "passes" and "scheme.views=sample" not in scheme:
+    if budget == "passes" and "scheme/views=sample" not in scheme:
         assert found == 2  # four views: 9 / 4
         assert run["phases"]["attention"] is None or run["phases"]["attention"]["epochs"] == 9
 
@@ -78,9 +77,9 @@ def test_no_limit_is_the_whole_epoch(data_directory, tmp_path):
 
 def test_phase_1_may_have_epochs_of_its_own(data_directory, baseline):
     outputs, *_ = baseline
-    given = ("scheme=perturb", "scheme.views=sample", "recipe.epochs=9", "budget=flops")
+    given = ("scheme=perturb", "scheme/views=sample", "recipe.epochs=9", "budget=flops")
     both = epochs(small(data_directory, outputs, *given))
-    short = epochs(small(data_directory, outputs, *given, "scheme.attention_epochs=1"))
+    short = epochs(small(data_directory, outputs, *given, "scheme.attention.epochs=1"))
     assert both == 4
     assert short == 7
 
@@ -97,4 +96,4 @@ def test_phase_1_may_have_epochs_of_its_own(data_directory, baseline):
 def test_what_cannot_work_is_said(data_directory, tmp_path, given, says):
     config = small(data_directory, tmp_path, "scheme=perturb", *given)
     with pytest.raises(UserError, match=says):
-        within_budget(config, open_data(config))
+        open_experiment(config)

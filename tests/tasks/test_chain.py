@@ -16,12 +16,12 @@ from fer_perturb.train import train
 SMALLER = {"perturb_author": ["attention_model.backbone=vgg16_small"]}
 VARIANTS = [
     *([f"scheme={name}", *SMALLER.get(name, [])] for name in choices("scheme")),
-    ["scheme=perturb", "scheme.views=sample", "scheme.inference=original"],
-    ["scheme=perturb", "scheme.scope=dataset", "scheme.init=previous", "scheme.top_share=0.5", "scheme.fill=mean"],
-    ["scheme=perturb", "scheme.attention=self", "model.attention.at=[input,stage1]"],
-    ["scheme=perturb_image", "scheme.attention=self", "model.attention.at=[stage1]", "scheme.views=sample"],
-    ["scheme=moved_maps", "scheme.scope=image", "recipe.tta=flip"],
-    ["scheme=most_attended", "scheme.scope=image", "recipe.tta=flip", "scheme.views=sample"],
+    ["scheme=perturb", "scheme/views=sample", "scheme.inference=original"],
+    ["scheme=perturb", "scheme/regions=dataset", "scheme.regions.init=previous", "scheme.regions.top_share=0.5", "scheme.views.fill=mean"],
+    ["scheme=perturb", "scheme/attention=own_gates", "model.attention.at=[input,stage1]"],
+    ["scheme=perturb_image", "scheme/attention=own_gates", "model.attention.at=[stage1]", "scheme/views=sample"],
+    ["scheme=moved_maps", "scheme/regions@scheme.regions.of=image", "recipe.tta=flip"],
+    ["scheme=most_attended", "scheme/regions@scheme.regions.of=image", "recipe.tta=flip", "scheme/views=sample"],
     ["scheme=landmarks", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
     ["scheme=perturb", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
     ["scheme=perturb_image", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
@@ -38,7 +38,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> None:
     config = small(data_directory, outputs, *variant)
     run, summary = train(config)
-    masks = config.scheme.n_clusters > 0
+    masks = config.scheme.regions.n_clusters > 0
     clustered = masks and config.scheme.attention != "landmarks"
 
     record = json.loads((run / "predictor" / "phase.json").read_text())
@@ -59,7 +59,7 @@ def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> 
     kinds = {(row["split"], row["inference"], row["tta"], row["view"]) for row in rows}
     ttas = {"none", config.recipe.tta}
     views = {("original", -1)} | (
-        {("views", view) for view in range(-1, config.scheme.n_clusters + 1)} if masks else set()
+        {("views", view) for view in range(-1, config.scheme.regions.n_clusters + 1)} if masks else set()
     )
     assert kinds == {
         (split, inference, tta, view) for split in ("val", "test") for inference, view in views for tta in ttas
@@ -87,7 +87,7 @@ def test_combined_logits_are_means_of_the_views(data_directory: Path, outputs: P
 
 
 def test_phase_1_is_trained_once_for_a_sweep_over_clusters(data_directory: Path, tmp_path: Path) -> None:
-    summaries = [train(small(data_directory, tmp_path, f"scheme.n_clusters={n}"))[1] for n in (2, 4)]
+    summaries = [train(small(data_directory, tmp_path, f"scheme.regions.n_clusters={n}"))[1] for n in (2, 4)]
     first, second = (summary["phases"]["attention"] for summary in summaries)
     assert first["key"] == second["key"]
     assert [first["cached"], second["cached"]] == [False, True]
@@ -105,7 +105,7 @@ def test_a_finished_run_is_not_run_again(data_directory: Path, tmp_path: Path) -
 
 def test_same_seed_same_logits_other_seed_others(data_directory: Path, tmp_path: Path) -> None:
     def logits(outputs: str, seed: int) -> list[float]:
-        run, _ = train(small(data_directory, tmp_path / outputs, "scheme.views=sample", f"seed={seed}"))
+        run, _ = train(small(data_directory, tmp_path / outputs, "scheme/views=sample", f"seed={seed}"))
         return pq.read_table(run / "predictions" / "synthetic.parquet")["logit_happy"].to_pylist()
 
     assert logits("a", 0) == logits("b", 0)
@@ -114,15 +114,15 @@ def test_same_seed_same_logits_other_seed_others(data_directory: Path, tmp_path:
 
 def test_schemes_share_initial_weights_and_augmented_images(data_directory: Path, tmp_path: Path) -> None:
     """Paired comparison: what differs between schemes is the masking alone."""
-    from fer_perturb.experiment.open_data import open_data
+    from fer_perturb.experiment.experiment import open_experiment
     from fer_perturb.tasks.chain import Chain
 
     seen = []
-    for variant in (["scheme=baseline"], ["scheme=perturb", "scheme.scope=dataset"]):
+    for variant in (["scheme=baseline"], ["scheme=perturb", "scheme/regions=dataset"]):
         config = small(data_directory, tmp_path, *variant)
-        chain = Chain(config, open_data(config), lambda phase: None)
-        task = chain.predictor(None)
-        batch = chain.data.first_batch(3)
+        chain = Chain(open_experiment(config))
+        task = chain.predictor.task()
+        batch = chain.run.data.first_batch(3)
         planes = None if variant == ["scheme=baseline"] else torch.ones(len(batch["image"]), 1, 48, 48)
         torch.manual_seed(5)
         images, _ = task.augmentation(batch["image"], planes)

@@ -12,7 +12,7 @@ from rehearsed import rehearse
 from safetensors.torch import load_file
 from tiny_dataset import write_tiny
 
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.fitting import fit
 from fer_perturb.train import train
@@ -42,7 +42,7 @@ def test_the_best_epoch_is_kept_and_predicts(tmp_path: Path, monkeypatch: pytest
 
     def chain(epochs: int):
         overrides = ["dataset=folder", "dataset.name=tiny", "recipe.batch_size=8", f"recipe.epochs={epochs}"]
-        run, summary = train(composed(*places, *overrides, *BY_EPOCH, "scheme.scope=batch"))
+        run, summary = train(composed(*places, *overrides, *BY_EPOCH, "scheme/regions=batch"))
         return run, summary, pq.read_table(run / "predictions" / "tiny.parquet")
 
     run, summary, predictions = chain(len(SCORES))
@@ -80,10 +80,10 @@ def test_of_equally_good_epochs_the_first(accuracies, best, data_directory, tmp_
             self.weights.append({name: value.clone() for name, value in pl_module.state_dict().items()})
 
     config = small(data_directory, tmp_path, "scheme=baseline", "recipe.epochs=5")
-    chain = Chain(config, open_data(config), lambda phase: None)
-    task = chain.predictor(None)
+    chain = Chain(open_experiment(config))
+    task = chain.predictor.task()
     notes = Notes()
-    record = fit(task, chain.data, config=config.trainer, directory=tmp_path, logger=None, callbacks=[notes])
+    record = fit(task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None, callbacks=[notes])
     assert record["best_epoch"] == best
     equal = [all(torch.equal(value, kept[name]) for name, value in task.state_dict().items()) for kept in notes.weights]
     assert equal == [epoch == best for epoch in range(5)]

@@ -8,7 +8,7 @@ import torch
 from composing import small
 from probing import clustered
 
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.identity import match
 from fer_perturb.tasks.chain import Chain
@@ -35,9 +35,9 @@ class Spy(pl.Callback):
 def run(data, outputs, *overrides):
     """Two epochs of phase 3 with a spy before and one after the callback."""
     config, chain, source, task = clustered(data, outputs, *overrides)
-    callback, before, after = ClusterMaskCallback(source, chain.data), Spy(), Spy()
-    trainer = make_trainer(config.trainer, task.recipe, outputs, None, [before, callback, after])
-    trainer.fit(task, chain.data)
+    callback, before, after = ClusterMaskCallback(), Spy(), Spy()
+    trainer = make_trainer(chain.experiment.trainer, task.recipe, outputs, None, [before, callback, after])
+    trainer.fit(task, chain.run.data)
     return chain, task, callback, before, after
 
 
@@ -45,8 +45,8 @@ def run(data, outputs, *overrides):
     "overrides",
     [
         ["scheme=perturb"],
-        ["scheme=perturb_image", "scheme.init=random"],
-        ["scheme=perturb", "scheme.scope=dataset", "scheme.attention=self", "model.attention.at=[stage1]"],
+        ["scheme=perturb_image", "scheme.regions.init=random"],
+        ["scheme=perturb", "scheme/regions=dataset", "scheme/attention=own_gates", "model.attention.at=[stage1]"],
     ],
     ids=" ".join,
 )
@@ -64,19 +64,19 @@ def test_it_leaves_no_trace(overrides, data_directory, tmp_path):
 
 
 def test_every_second_epoch(data_directory, tmp_path):
-    _, _, callback, *_ = run(data_directory, tmp_path, "scheme=perturb", "scheme.every_n_epochs=2", "recipe.epochs=4")
+    _, _, callback, *_ = run(data_directory, tmp_path, "scheme=perturb", "scheme.regions.every_n_epochs=2", "recipe.epochs=4")
     assert [record["epoch"] for record in callback.history] == [0, 2]
 
 
 def test_a_warm_start_on_unchanged_attention_hardly_moves(data_directory, tmp_path):
-    overrides = ["scheme=perturb", "scheme.scope=dataset", "scheme.init=previous", "recipe.epochs=4"]
+    overrides = ["scheme=perturb", "scheme/regions=dataset", "scheme.regions.init=previous", "recipe.epochs=4"]
     _, _, callback, *_ = run(data_directory, tmp_path, *overrides)
     assert callback.history[-1]["changed"] < 0.02
 
 
 def test_labels_keep_their_place_from_epoch_to_epoch(data_directory, tmp_path):
     """Random starts find the clusters in any order; each keeps the label of the one it is nearest to."""
-    overrides = ["scheme=perturb", "scheme.scope=dataset", "scheme.restarts=1", "recipe.epochs=5"]
+    overrides = ["scheme=perturb", "scheme/regions=dataset", "scheme.regions.restarts=1", "recipe.epochs=5"]
     _, _, callback, _, after = run(data_directory, tmp_path, *overrides)
     centres = [seen[4] for seen in after.seen]
     assert len({record["inertia"] for record in callback.history}) > 1  # the starts differed
@@ -87,9 +87,9 @@ def test_labels_keep_their_place_from_epoch_to_epoch(data_directory, tmp_path):
 def test_maps_per_image_follow_from_the_centres(data_directory, tmp_path):
     _, task, callback, *_ = run(data_directory, tmp_path, "scheme=perturb_image")
     stored = callback.source.stored_rows(slice(0, 256))
-    expected = cluster_maps_per_image(stored, task.scheme.clusters, task.centres)
-    assert torch.equal(task.image_maps["train"], expected)
-    assert task.image_maps["val"].shape == (64, 48, 48)
+    expected = cluster_maps_per_image(stored, task.scheme.clusters, task.region_state.centres)
+    assert torch.equal(task.region_state.maps_of["train"], expected)
+    assert task.region_state.maps_of["val"].shape == (64, 48, 48)
     assert len({tuple(labels.flatten().tolist()) for labels in expected[:20]}) > 1  # each image its own
 
 
@@ -103,9 +103,9 @@ def test_the_map_of_a_batch_is_that_of_the_batch_trained_on(data_directory, tmp_
                 seen.append(batch["index"].clone())
 
     config = small(data_directory, tmp_path, "scheme=perturb")
-    chain = Chain(config, open_data(config), lambda phase: None)
-    task = chain.predictor(None)
-    task.scheme = chain.scheme.__class__(**{**chain.scheme.__dict__, "n_clusters": 0})
-    trainer = make_trainer(config.trainer, task.recipe, tmp_path, None, [Watch()])
-    trainer.fit(task, chain.data)
-    assert torch.equal(seen[1], chain.data.first_batch(1)["index"])
+    chain = Chain(open_experiment(config))
+    task = chain.predictor.task()
+    task.scheme = chain.experiment.scheme.__class__(**{**chain.experiment.scheme.__dict__, "n_clusters": 0})
+    trainer = make_trainer(chain.experiment.trainer, task.recipe, tmp_path, None, [Watch()])
+    trainer.fit(task, chain.run.data)
+    assert torch.equal(seen[1], chain.run.data.first_batch(1)["index"])

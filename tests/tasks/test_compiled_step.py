@@ -9,10 +9,10 @@ from stepping import ready
 
 SCHEMES = [
     ["scheme=baseline", "recipe.grow_from=32"],
-    ["scheme.scope=batch", "scheme.views=all", "recipe.mixup=0.2"],
+    ["scheme/regions=batch", "scheme/views=all", "recipe.mixup=0.2"],
     [
-        "scheme.scope=image",
-        "scheme.views=sample",
+        "scheme/regions=image",
+        "scheme/views=sample",
         "scheme.hide=moved",
         "recipe.crop=40",
         "recipe.augmentation.erase=0.5",

@@ -2,70 +2,95 @@
 
 import pytest
 import torch
-from composing import small
-from fer_perturb.tasks.attention_source import AttentionSource
-from fer_perturb.tasks.landmark_mask_callback import LandmarkMaskCallback
-from fer_perturb.tasks.scheme import content
+from composing import composed, small
+from omegaconf import OmegaConf
 from probing import Probe
 
 from fer_perturb.data.datamodule import in_order
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_map
-from fer_perturb.tasks import predictor
+from fer_perturb.schemes import views as views_of_schemes
+from fer_perturb.schemes.regions.clusters import as_they_are
+from fer_perturb.schemes.scheme import scheme_from
 from fer_perturb.tasks.chain import Chain
 
-DIFFERS_IN = {  # from perturb, with perturb_image's scope where it is named
-    "moved_maps": {"hide"},
-    "copies": {"hide"},
-    "most_attended": {"hide"},
-    "least_attended": {"hide"},
-    "position_only": {"attention_weight"},
-    "grey_value": {"attention"},
-    "extra_erasing": {"hide", "inference"},  # there are no clusters that it learned from
-    "landmarks": {"attention", "scope"},  # from perturb_image in the attention alone: a map per image is all there is
-    "perturb_image": {"scope", "init"},
-    "perturb_author": {"restarts"},  # and phase 1's network
+DIFFERS_IN = {  # from perturb, in what is set of each part
+    "moved_maps": {"regions.class", "regions.of"},
+    "copies": {"regions.class", "regions.of"},
+    "most_attended": {"regions.class", "regions.of", "regions.attended"},
+    "least_attended": {"regions.class", "regions.of", "regions.attended"},
+    "position_only": {"attention.class"},
+    "grey_value": {"attention.class"},
+    "extra_erasing": {"regions.class", "regions.of", "inference"},  # there are no clusters that it learned from
+    "landmarks": {"attention", "regions"},  # facial features in the place of clusters
+    "perturb_image": {"regions.class", "regions.init"},
+    "perturb_author": {"regions.restarts"},  # and phase 1's network
 }
 
 
 @pytest.mark.parametrize("scheme", DIFFERS_IN)
-def test_it_differs_in_one_thing(data_directory, tmp_path, scheme):
-    schemes = [
-        Chain(config, open_data(config), lambda phase: None).scheme
-        for config in (small(data_directory, tmp_path, f"scheme={name}") for name in ("perturb", scheme))
-    ]
-    perturb, control = map(content, schemes)
-    assert {key for key in perturb if perturb[key] != control[key]} == DIFFERS_IN[scheme]
+def test_it_differs_in_one_thing(scheme):
+    of = {name: identity(composed(f"scheme={name}")) for name in ("perturb", scheme)}
+    perturb, control = of["perturb"], of[scheme]
+    inner = control["regions"].get("of")
+    if inner is not None:  # around perturb's own clusters
+        assert inner == perturb["regions"]
+        assert DIFFERS_IN[scheme] == {f"regions.{key}" for key in {"class", *control["regions"]} - {"version"}} | (
+            {"inference"} if control["inference"] != perturb["inference"] else set()
+        )
+        assert (control["attention"], control["views"]) == (perturb["attention"], perturb["views"])
+        return
+    differing = set()
+    for part in perturb:
+        mine, theirs = perturb[part], control[part]
+        if isinstance(mine, dict) and isinstance(theirs, dict) and part not in DIFFERS_IN[scheme]:
+            keys = (mine.keys() | theirs.keys()) - {"version"}
+            differing |= {f"{part}.{key}" for key in keys if mine.get(key) != theirs.get(key)}
+        elif mine != theirs:
+            differing.add(part)
+    assert differing == DIFFERS_IN[scheme]
+
+
+def identity(config):
+    return scheme_from(OmegaConf.to_container(config.scheme, resolve=True)).identity()
 
 
 @pytest.fixture
 def hidden_share(data_directory, tmp_path, monkeypatch):
     """Share of the pixels that each masked training view hides (3,), and the whole images that are seen beside them."""
-    monkeypatch.setattr(predictor, "draw_views", lambda count, n, share, device: torch.arange(count, device=device) % n)
+    def each_in_turn(count, n, share, device):
+        return torch.arange(count, device=device) % n
+
+    monkeypatch.setattr(views_of_schemes, "draw_views", each_in_turn)
 
     def measured(scheme, scope, views, affine=0):
+        of = {"landmarks": None, "perturb": "scheme/regions", "position_only": "scheme/regions"}
+        of |= {"grey_value": "scheme/regions", "perturb_image": "scheme/regions"}
+        group = of.get(scheme, "scheme/regions@scheme.regions.of")
         config = small(
-            data_directory, tmp_path, f"scheme={scheme}", f"scheme.scope={scope}", f"scheme.views={views}",
-            "recipe.batch_size=256", "recipe.augmentation.light=0", f"recipe.augmentation.affine={affine}",
+            data_directory, tmp_path, f"scheme={scheme}", *([f"{group}={scope}"] if group else []),
+            f"scheme/views={views}", "recipe.batch_size=256", "recipe.augmentation.light=0",
+            f"recipe.augmentation.affine={affine}",
         )  # fmt: skip
-        chain = Chain(config, open_data(config), lambda phase: None)
-        task = chain.predictor(AttentionSource())
+        chain = Chain(open_experiment(config))
+        task = chain.predictor.task()
         task.log = lambda *args, **kwargs: None
         task.network = Probe()
         task.fill = 2.0  # no image's
         torch.manual_seed(1)
         attention = torch.rand(256, 48, 48) + 3 * torch.linspace(0, 1, 48)[:, None] ** 2
-        if task.scheme.attention == "grey":
-            attention = chain.data.first_batch(0)["image"].squeeze(1) / 255
-        found = cluster_map(attention.mean(dim=0), task.scheme.clusters, seed=0)
-        task.centres.copy_(found.centres)
-        if scheme == "landmarks":
-            LandmarkMaskCallback(chain.data).on_fit_start(None, task)
-        else:
-            task.cluster_map.copy_(task.scheme.hidden_regions(attention.mean(dim=0)[None], found.labels[None])[0])
-            task.image_maps = {"train": task.maps_of(attention)}
+        if scheme == "grey_value":
+            attention = chain.run.data.first_batch(0)["image"].squeeze(1) / 255
+        if scheme != "landmarks":
+            clusters, state = getattr(task.regions, "of", task.regions), task.region_state
+            refine = getattr(task.regions, "refined", as_they_are)
+            found = cluster_map(attention.mean(dim=0), clusters, seed=0)
+            state.centres.copy_(found.centres)
+            state.cluster_map.copy_(refine(attention.mean(dim=0)[None], found.labels[None])[0])
+            if scope == "image":
+                state.maps_of = {"train": clusters.clustered(attention, state, refine)}
         torch.manual_seed(0)
-        task.training_step(chain.data.first_batch(0), 0)
+        task.training_step(chain.run.data.first_batch(0), 0)
         seen = (task.network.seen[0] * task.std + task.mean).unflatten(0, (-1, 256))
         hidden = (seen > 1.5).float()
         masked = hidden[:3] if views == "all" else torch.stack([hidden[0, view::3].mean(dim=0) for view in range(3)])
@@ -111,13 +136,13 @@ def test_landmarks_shift_with_their_images_as_image_maps_do(hidden_share):
 
 
 def test_all_masked_views_hide_the_same_region(data_directory, tmp_path):
-    config = small(data_directory, tmp_path, "scheme=most_attended", "scheme.scope=dataset", "scheme.fill=255")
-    chain = Chain(config, open_data(config), lambda phase: None)
-    task = chain.predictor(AttentionSource())
+    config = small(data_directory, tmp_path, "scheme=most_attended", "scheme/regions@scheme.regions.of=dataset", "scheme.views.fill=255")
+    chain = Chain(open_experiment(config))
+    task = chain.predictor.task()
     task.network = Probe()
-    task.cluster_map.fill_(-1)
-    task.cluster_map[30:] = 0
-    batch = next(iter(in_order(chain.data.data.splits["test"])))
+    task.region_state.cluster_map.fill_(-1)
+    task.region_state.cluster_map[30:] = 0
+    batch = next(iter(in_order(chain.experiment.data.splits["test"])))
     logits = task.evaluate(batch, "none")
     assert logits.shape[1] == 4
     grey = [seen * task.std + task.mean for seen in task.network.seen]
@@ -130,10 +155,10 @@ def test_all_masked_views_hide_the_same_region(data_directory, tmp_path):
 
 def test_landmarks_of_test_images_are_their_own(data_directory, tmp_path):
     config = small(data_directory, tmp_path, "scheme=landmarks")
-    chain = Chain(config, open_data(config), lambda phase: None)
-    task = chain.predictor(None)
-    test = chain.data.data.splits["test"]
-    maps = task.evaluation_maps(next(iter(in_order(test))))
+    chain = Chain(open_experiment(config))
+    task = chain.predictor.task()
+    test = chain.experiment.data.splits["test"]
+    maps = task.tested_maps(next(iter(in_order(test))))
     assert maps.shape == (64, 48, 48)
     for row in range(5):
         for label, point in ((0, 37), (1, 44), (2, 62)):

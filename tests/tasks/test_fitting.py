@@ -10,19 +10,19 @@ from composing import small
 from rehearsed import rehearse
 
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.fitting import Bar, Checkpoint, fit, make_trainer
 
 
 def task_and_data(config):
-    chain = Chain(config, open_data(config), lambda phase: None)
-    return chain.predictor(None), chain.data
+    chain = Chain(open_experiment(config))
+    return chain.predictor.task(), chain.run.data
 
 
 def run(config, directory):
     task, data = task_and_data(config)
-    return fit(task, data, config=config.trainer, directory=directory, logger=None)
+    return fit(task, data, settings=chain.experiment.trainer, directory=directory, logger=None)
 
 
 def test_the_last_epoch_is_kept_even_when_it_is_not_the_best(data_directory, tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_a_cycle_too_short_to_rise_is_refused(data_directory, tmp_path):
 def test_the_bar_shows_the_loss(data_directory, tmp_path):
     config = small(data_directory, tmp_path, "scheme=baseline", "trainer.enable_progress_bar=true")
     task, data = task_and_data(config)
-    trainer = make_trainer(config.trainer, task.recipe, tmp_path, None)
+    trainer = make_trainer(chain.experiment.trainer, task.recipe, tmp_path, None)
     trainer.fit(task, data)
     bar = trainer.progress_bar_callback
     assert isinstance(bar, Bar)
@@ -84,5 +84,5 @@ def test_what_goes_wrong_in_training_is_not_taken_for_a_full_disk(data_directory
 
     task, data = task_and_data(config := small(data_directory, tmp_path, "scheme=baseline"))
     with pytest.raises(type(error)) as raised:
-        fit(task, data, config=config.trainer, directory=tmp_path, logger=None, callbacks=[Wrong()])
+        fit(task, data, settings=chain.experiment.trainer, directory=tmp_path, logger=None, callbacks=[Wrong()])
     assert raised.value is error

@@ -12,8 +12,8 @@ from forking import Forked, Hold, forked
 # val, where resuming is easy to get wrong.
 OVERRIDES = [
     "scheme=perturb_image",
-    "scheme.views=sample",
-    "scheme.init=random",
+    "scheme/views=sample",
+    "scheme.regions.init=random",
     "recipe.epochs=3",
     "recipe.scheduler.patience=0",
     "trainer.limit_train_batches=3",

@@ -240,8 +240,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     [
         ["scheme=baseline"],
         ["scheme=baseline", "dataset.clean=true"],
-        ["scheme=perturb", "scheme.scope=batch", "scheme.fill=mean"],
-        ["scheme=perturb", "scheme.scope=dataset", "scheme.fill=mean", "recipe.crop=32", "recipe.tta=ten"],
+        ["scheme=perturb", "scheme/regions=batch", "scheme.views.fill=mean"],
+        ["scheme=perturb", "scheme/regions=dataset", "scheme.views.fill=mean", "recipe.crop=32", "recipe.tta=ten"],
     ],
     ids=" ".join,
 )
@@ -272,7 +272,7 @@ def test_three_classes_of_another_size(overrides: list[str], places: list[str]) 
 
     kept = TRAIN - TWINS if config.dataset.clean else TRAIN
     assert summary["phases"]["predictor"]["images"] == 6 * (kept // 16) * 16
-    if config.scheme.n_clusters:
+    if config.scheme.regions.n_clusters:
         weights = load_file(run / "predictor" / "weights.safetensors")
         assert weights["cluster_map"].shape == SIZE  # the data set's map too, which is cropped with the images
         assert weights["cluster_map"].unique().tolist() == [0, 1, 2]

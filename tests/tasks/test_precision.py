@@ -10,10 +10,10 @@ import pytest
 from composing import choices, composed, small
 
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
-from fer_perturb.experiment.precision import computes_in_bf16, device_type, with_own_precision
+from fer_perturb.experiment.experiment import open_experiment
+from fer_perturb.experiment import precision
+from fer_perturb.experiment.precision import computes_in_bf16, device_type, resolved_precision
 from fer_perturb.report.run_table import print_runs
-from fer_perturb.tasks import precision
 from fer_perturb.tasks.chain import Chain
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
@@ -37,43 +37,40 @@ def test_every_recipe_follows_the_machine(machine, recipe, computes, expected):
     machine(computes)
     config = composed(f"recipe={recipe}", "trainer.accelerator=cpu")
     assert config.recipe.precision == "auto"
-    assert with_own_precision(config).recipe.precision == expected
-    assert config.recipe.precision == "auto", "the caller's config is left alone"
+    assert resolved_precision(config.recipe.precision, config.trainer) == expected
 
 
 @pytest.mark.parametrize("asked", ["32-true", "bf16-mixed", "bf16-true"])
 def test_an_explicit_precision_is_kept_with_a_warning_where_it_is_emulated(machine, capsys, asked):
-    config = composed(f"recipe.precision={asked}", "trainer.accelerator=cpu")
+    here = {"accelerator": "cpu"}
     machine(True)
-    assert with_own_precision(config).recipe.precision == asked
+    assert resolved_precision(asked, here) == asked
     assert not capsys.readouterr().out
     machine(False)
-    assert with_own_precision(config).recipe.precision == asked
-    with_own_precision(config)
+    assert resolved_precision(asked, here) == asked
+    resolved_precision(asked, here)
     told = capsys.readouterr().out
     assert told.count("only emulates") == (asked != "32-true"), "once, and only where it is so"
 
 
 def test_float16_on_a_cpu_is_refused():
     with pytest.raises(UserError, match=r"recipe\.precision=16-mixed needs a GPU"):
-        with_own_precision(composed("recipe.precision=16-mixed", "trainer.accelerator=cpu"))
+        resolved_precision("16-mixed", {"accelerator": "cpu"})
 
 
 def test_runs_of_two_precisions_are_two_runs(machine, data_directory, tmp_path):
     config = small(data_directory, tmp_path, "recipe.precision=auto", "scheme=baseline")
-    data, chains = open_data(config), {}
+    chains = {}
     for computes in (True, False):
         machine(computes)
-        chains[computes] = Chain(config, data, lambda phase: None)
-    assert chains[True].config.recipe.precision == "bf16-mixed"
-    assert chains[False].recipe.precision == "32-true"
-    assert chains[True].run_directory != chains[False].run_directory
-    assert chains[True].predictor_key() != chains[False].predictor_key()
+        chains[computes] = Chain(open_experiment(config))
+    assert chains[True].experiment.recipe.precision == "bf16-mixed"
+    assert chains[False].experiment.settings["recipe"]["precision"] == "32-true"
+    assert chains[True].run.directory != chains[False].run.directory
+    assert chains[True].predictor.key() != chains[False].predictor.key()
     machine(True)
-    asked = Chain(
-        small(data_directory, tmp_path, "recipe.precision=bf16-mixed", "scheme=baseline"), data, lambda _: None
-    )
-    assert asked.run_directory == chains[True].run_directory, "auto is no third kind"
+    asked = open_experiment(small(data_directory, tmp_path, "recipe.precision=bf16-mixed", "scheme=baseline"))
+    assert asked.directory == chains[True].run.directory, "auto is no third kind"
 
 
 def test_a_table_tells_precisions_apart(capsys, tmp_path):

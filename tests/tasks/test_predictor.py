@@ -3,11 +3,10 @@
 import pytest
 import torch
 from composing import small
-from fer_perturb.tasks.attention_source import AttentionSource
 from probing import Probe
 
 from fer_perturb.data.datamodule import in_order
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 
 
@@ -15,13 +14,14 @@ from fer_perturb.tasks.chain import Chain
 def build(data_directory, tmp_path):
     def predictor(*overrides):
         config = small(data_directory, tmp_path, *overrides)
-        chain = Chain(config, open_data(config), lambda phase: None)
-        task = chain.predictor(AttentionSource())
+        chain = Chain(open_experiment(config))
+        task = chain.predictor.task()
         task.network = Probe()
         task.log = lambda *args, **kwargs: None
-        height, width = task.cluster_map.shape
-        task.cluster_map.copy_(torch.arange(height * width).view(height, width) % 3)  # a map without any symmetry
-        return task, chain.data
+        state = task.region_state
+        height, width = state.cluster_map.shape
+        state.cluster_map.copy_(torch.arange(height * width).view(height, width) % 3)  # a map without any symmetry
+        return task, chain.run.data
 
     return predictor
 
@@ -32,7 +32,7 @@ def grey(task, images):
 
 
 def test_in_testing_a_map_of_the_data_set_is_flipped_with_its_image(build):
-    task, data = build("scheme.scope=dataset", "recipe.tta=flip")
+    task, data = build("scheme/regions=dataset", "recipe.tta=flip")
     batch = next(iter(in_order(data.data.splits["test"])))
     logits = task.evaluate(batch, "flip")
     assert logits.shape == (2, 4, 64, 7)
@@ -42,16 +42,16 @@ def test_in_testing_a_map_of_the_data_set_is_flipped_with_its_image(build):
 
 
 def test_in_testing_a_map_of_the_batch_stays_in_the_frame_of_the_input(build):
-    task, data = build("scheme.scope=batch", "recipe.tta=flip")
+    task, data = build("scheme/regions=batch", "recipe.tta=flip")
     batch = next(iter(in_order(data.data.splits["test"])))
     task.evaluate(batch, "flip")
     for view in (0, 1, 2):
         for seen in (task.network.seen[view], task.network.seen[4 + view]):
-            assert grey(task, seen)[:, 0, task.cluster_map == view].abs().max() < 1e-6
+            assert grey(task, seen)[:, 0, task.region_state.cluster_map == view].abs().max() < 1e-6
 
 
 def test_the_last_view_is_the_image(build):
-    task, data = build("scheme.scope=dataset")
+    task, data = build("scheme/regions=dataset")
     batch = next(iter(in_order(data.data.splits["test"])))
     task.evaluate(batch, "none")
     assert torch.allclose(grey(task, task.network.seen[-1]), batch["image"] / 255, atol=1e-6)
@@ -59,7 +59,7 @@ def test_the_last_view_is_the_image(build):
 
 @pytest.mark.parametrize("scope", ["batch", "dataset"])
 def test_all_views_of_a_step(build, scope):
-    task, data = build(f"scheme.scope={scope}", "scheme.fill=255")
+    task, data = build(f"scheme/regions={scope}", "scheme.views.fill=255")
     batch = data.first_batch(0)
     torch.manual_seed(0)
     task.training_step(batch, 0)
@@ -73,15 +73,15 @@ def test_all_views_of_a_step(build, scope):
     assert hidden.any(dim=(1, 2, 3, 4)).all()
     if scope == "batch":
         for view in range(3):
-            assert (views[view][:, 0, task.cluster_map == view] - 1).abs().max() < 1e-5
+            assert (views[view][:, 0, task.region_state.cluster_map == view] - 1).abs().max() < 1e-5
 
 
 def test_sampled_views_are_drawn_per_image(build):
-    task, data = build("scheme.scope=batch", "scheme.views=sample", "recipe.augmentation.flip=0")
+    task, data = build("scheme/regions=batch", "scheme/views=sample", "recipe.augmentation.flip=0")
     torch.manual_seed(0)
     task.training_step(data.first_batch(0), 0)
     seen = grey(task, task.network.seen[0])
-    hidden = torch.stack([(seen[:, 0, task.cluster_map == view].abs() < 1e-6).all(dim=1) for view in range(3)])
+    hidden = torch.stack([(seen[:, 0, task.region_state.cluster_map == view].abs() < 1e-6).all(dim=1) for view in range(3)])
     assert (hidden.sum(dim=0) <= 1).all()
     assert hidden.any(dim=1).all()  # each cluster somewhere in the batch
     assert (~hidden.any(dim=0)).any()  # and some images whole
@@ -90,14 +90,17 @@ def test_sampled_views_are_drawn_per_image(build):
 def test_moved_maps_are_the_real_ones_upside_down(build):
     real, _ = build("scheme=perturb")
     moved, _ = build("scheme=moved_maps")
-    assert torch.equal(moved.placed_map(), real.placed_map().flip(0))
+    batch = {"index": torch.arange(2)}
+    maps = [task.regions.maps(batch, task.region_state) for task in (moved, real)]
+    assert torch.equal(maps[0], maps[1].flip(1))
 
 
 @pytest.mark.parametrize("scope", ["batch", "dataset", "image"])
 @pytest.mark.parametrize("views", ["all", "sample"])
 def test_copies_hide_nothing(build, scope, views):
-    task, data = build("scheme=copies", f"scheme.scope={scope}", f"scheme.views={views}")
-    task.image_maps = {"train": torch.zeros(task.n_train, 48, 48, dtype=torch.int8)}
+    task, data = build("scheme=copies", f"scheme/regions@scheme.regions.of={scope}", f"scheme/views={views}")
+    if scope == "image":
+        task.region_state.maps_of = {"train": torch.zeros(256, 48, 48, dtype=torch.int8)}
     batch = data.first_batch(0)
     torch.manual_seed(0)
     task.training_step(batch, 0)
@@ -113,10 +116,10 @@ def test_copies_hide_nothing(build, scope, views):
 @pytest.mark.parametrize(("share", "hidden"), [(1, 0), (0, 1 / 3)])
 def test_the_share_of_whole_images_is_the_scheme_s(build, share, hidden):
     task, data = build(
-        "scheme=perturb", "scheme.views=sample", f"scheme.clean_share={share}", "recipe.augmentation.light=0"
+        "scheme=perturb", "scheme/views=sample", f"scheme.views.clean_share={share}", "recipe.augmentation.light=0"
     )
     task.fill = 2.0  # no image's
-    task.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
+    task.region_state.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
     task.training_step(data.first_batch(0), 0)
     assert float((grey(task, task.network.seen[0]) > 1.5).float().mean()) == pytest.approx(hidden, rel=0.001)
 
@@ -126,12 +129,12 @@ def test_the_share_of_whole_images_is_the_scheme_s(build, share, hidden):
 def test_extra_erasing_hides_as_much_as_perturb(build, scope, views):
     """And at the same time sees the same images: what differs is where the hidden pixels lie."""
     areas, whole = {}, {}
-    for scheme in ("perturb", "extra_erasing"):
+    for scheme, group in (("perturb", "scheme/regions"), ("extra_erasing", "scheme/regions@scheme.regions.of")):
         task, data = build(
-            f"scheme={scheme}", f"scheme.scope={scope}", f"scheme.views={views}", "scheme.fill=255",
+            f"scheme={scheme}", f"{group}={scope}", f"scheme/views={views}", "scheme.views.fill=255",
             "recipe.augmentation.light=0", "recipe.batch_size=128",
         )  # fmt: skip
-        task.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
+        task.region_state.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
         hidden = []
         for step in range(4):
             torch.manual_seed(step)

@@ -5,13 +5,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from composing import small
-from fer_perturb.tasks.attention_source import AttentionSource
 from probing import Probe, clustered
 from torch.nn.functional import max_pool2d
 from torch.utils.data import DataLoader
 
 from fer_perturb.data.datamodule import Batches
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.moved import other_image
 from fer_perturb.tasks.chain import Chain
@@ -52,13 +51,13 @@ def read_off(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def build(data_directory, tmp_path):
     """A predictor whose network keeps what it is shown, and its data."""
 
-    def predictor(*overrides, source=None):
+    def predictor(*overrides):
         config = small(data_directory, tmp_path, *overrides)
-        chain = Chain(config, open_data(config), lambda phase: None)
-        task = chain.predictor(source or AttentionSource())
+        chain = Chain(open_experiment(config))
+        task = chain.predictor.task()
         task.network = Probe()
         task.log = lambda *args, **kwargs: None
-        return task, chain.data
+        return task, chain.run.data
 
     return predictor
 
@@ -73,12 +72,19 @@ def filled(task, images):
     return (grey(task, images).squeeze(-3) - FILL / 255).abs() < 1e-4
 
 
+def of_scope(scope, moved):
+    """The scheme with real maps, or with moved ones."""
+    if not moved:
+        return [f"scheme/regions={scope}"]
+    return ["scheme=moved_maps", f"scheme/regions@scheme.regions.of={scope}"]
+
+
 GEOMETRY_ALONE = (
     "recipe.augmentation.light=0",
     "recipe.augmentation.rotate=20",
     "recipe.augmentation.shift=0.15",
     "recipe.augmentation.erase=0",
-    f"scheme.fill={FILL}",
+    f"scheme.views.fill={FILL}",
 )
 
 
@@ -88,16 +94,16 @@ GEOMETRY_ALONE = (
 @pytest.mark.parametrize("scope", ["dataset", "image"])
 def test_in_training_a_map_is_warped_with_its_image(build, scope, moved, views, crop):
     """The images show the maps they must wear, so what is hidden can be checked against what is seen."""
-    overrides = [f"scheme.scope={scope}", f"scheme.hide={'moved' if moved else 'cluster'}", f"scheme.views={views}"]
+    overrides = [*of_scope(scope, moved), f"scheme/views={views}"]
     task, _ = build(*overrides, *GEOMETRY_ALONE, *([f"recipe.crop={crop}"] if crop else []))
     index = torch.randperm(TRAIN, generator=torch.Generator().manual_seed(1))[:32]
     if scope == "dataset":
-        task.cluster_map.copy_(patchwork())
-        worn = task.cluster_map.expand(32, -1, -1)
+        task.region_state.cluster_map.copy_(patchwork())
+        worn = task.region_state.cluster_map.expand(32, -1, -1)
         worn = worn[:, np.arange(47, -1, -1)] if moved else worn
     else:
-        task.image_maps = {"train": patchwork(TRAIN)}
-        worn = task.image_maps["train"][(index + TRAIN // 2) % TRAIN if moved else index]
+        task.region_state.maps_of = {"train": patchwork(TRAIN)}
+        worn = task.region_state.maps_of["train"][(index + TRAIN // 2) % TRAIN if moved else index]
     batch = {"image": showing(worn), "label": torch.zeros(32, dtype=torch.int64), "index": index}
 
     torch.manual_seed(0)
@@ -125,9 +131,9 @@ def test_in_training_a_map_is_warped_with_its_image(build, scope, moved, views, 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["real", "moved"])
 def test_the_map_of_a_batch_is_not_warped_but_may_be_upside_down(build, moved):
-    task, _ = build(f"scheme={'moved_maps' if moved else 'perturb'}", f"scheme.fill={FILL}", "recipe.tta=flip")
-    assert task.scheme.scope == "batch"
-    task.cluster_map.copy_(patchwork())
+    task, _ = build(f"scheme={'moved_maps' if moved else 'perturb'}", f"scheme.views.fill={FILL}", "recipe.tta=flip")
+    assert task.regions.frame == "input"
+    task.region_state.cluster_map.copy_(patchwork())
     rows = np.arange(47, -1, -1) if moved else np.arange(48)
     expected = patchwork()[rows]
     dark = torch.full((32, 1, 48, 48), 100, dtype=torch.uint8)  # nothing in it looks like the fill
@@ -143,8 +149,8 @@ def test_the_map_of_a_batch_is_not_warped_but_may_be_upside_down(build, moved):
 
 @pytest.mark.parametrize("moved", [False, True], ids=["real", "moved"])
 def test_the_map_of_the_data_set_in_testing(build, moved):
-    task, _ = build("scheme.scope=dataset", f"scheme.hide={'moved' if moved else 'cluster'}", f"scheme.fill={FILL}")
-    task.cluster_map.copy_(patchwork())
+    task, _ = build(*of_scope("dataset", moved), f"scheme.views.fill={FILL}")
+    task.region_state.cluster_map.copy_(patchwork())
     expected = patchwork()[np.arange(47, -1, -1)] if moved else patchwork()
     dark = torch.full((5, 1, 48, 48), 100, dtype=torch.uint8)
     task.evaluate({"image": dark, "label": torch.zeros(5), "index": torch.arange(5)}, "flip")
@@ -155,28 +161,29 @@ def test_the_map_of_the_data_set_in_testing(build, moved):
 
 def test_training_images_wear_their_own_maps_in_the_order_of_the_batch(build):
     task, data = build("scheme=perturb_image")
-    task.image_maps = {"train": patchwork(TRAIN)}
+    task.region_state.maps_of = {"train": patchwork(TRAIN)}
     index = data.first_batch(0)["index"]
     assert not torch.equal(index, index.sort().values)
-    maps = task.training_maps(index)
+    maps = task.regions.maps({"index": index}, task.region_state)
     assert maps.dtype == torch.int8
-    assert all(torch.equal(own, task.image_maps["train"][row]) for own, row in zip(maps, index.tolist(), strict=True))
+    assert all(torch.equal(own, task.region_state.maps_of["train"][row]) for own, row in zip(maps, index.tolist(), strict=True))
 
 
 def test_as_a_control_images_wear_another_training_image_s_map(build, tmp_path):
     attention = np.random.default_rng(0).random((TRAIN, 48, 48)).astype(np.float16)
     np.save(tmp_path / "attention_per_image.npy", attention)
-    task, _ = build("scheme=moved_maps", "scheme.scope=image", source=AttentionSource(clustering=tmp_path))
-    task.centres.copy_(torch.tensor([[0.3, 0.3, 0.6], [1.2, 0.4, 0.6], [0.75, 1.2, 0.6]]))
-    settings = task.scheme.clusters
-    task.image_maps = {"train": cluster_maps_per_image(torch.from_numpy(attention), settings, task.centres)}
+    task, _ = build("scheme=moved_maps", "scheme/regions@scheme.regions.of=image")
+    task.sight.stored = tmp_path
+    state, regions = task.region_state, task.regions
+    state.centres.copy_(torch.tensor([[0.3, 0.3, 0.6], [1.2, 0.4, 0.6], [0.75, 1.2, 0.6]]))
+    state.maps_of = {"train": cluster_maps_per_image(torch.from_numpy(attention), regions.of, state.centres)}
     index = torch.tensor([5, 0, 63])
     others = other_image(index, TRAIN)
     assert (others != index).all()
-    expected = task.image_maps["train"][others]
-    assert torch.equal(task.training_maps(index), expected)
+    expected = state.maps_of["train"][others]
     batch = {"image": torch.zeros(3, 1, 48, 48, dtype=torch.uint8), "label": torch.zeros(3), "index": index}
-    assert torch.equal(task.evaluation_maps(batch), expected)  # a test image wears a training image's as well
+    assert torch.equal(regions.maps(batch, state), expected)
+    assert torch.equal(task.tested_maps(batch), expected)  # a test image wears a training image's as well
 
 
 @pytest.fixture(scope="module")
@@ -187,18 +194,18 @@ def outputs(tmp_path_factory):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["scheme.scope=batch"],
-        ["scheme.scope=dataset"],
-        ["scheme.scope=image"],
-        ["scheme.scope=image", "scheme.hide=moved"],
+        ["scheme/regions=batch"],
+        ["scheme/regions=dataset"],
+        ["scheme/regions=image"],
+        ["scheme=moved_maps", "scheme/regions@scheme.regions.of=image"],
     ],
     ids=" ".join,
 )
 def test_what_an_image_gets_does_not_depend_on_its_batch(data_directory, outputs, overrides):
     """DESIGN, decision 6."""
-    config, chain, _, task = clustered(data_directory, outputs, *overrides, "recipe.tta=flip")
-    split = chain.data.data.splits["test"]
-    trainer = make_trainer(config.trainer, chain.recipe, outputs, None)
+    config, chain, task, _ = clustered(data_directory, outputs, *overrides, "recipe.tta=flip")
+    split = chain.experiment.data.splits["test"]
+    trainer = make_trainer(chain.experiment.trainer, chain.experiment.recipe, outputs, None)
 
     def logits(*batches):
         loader = DataLoader(Batches(split), sampler=[np.array(rows) for rows in batches], batch_size=None)
@@ -236,16 +243,16 @@ class Input(pl.Callback):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["scheme.attention=frozen"],
-        ["scheme.attention=frozen", "recipe.crop=40"],
-        ["scheme.attention=self", "model.attention.at=[stage1]"],
+        ["scheme/attention=phase_one"],
+        ["scheme/attention=phase_one", "recipe.crop=40"],
+        ["scheme/attention=own_gates", "model.attention.at=[stage1]"],
     ],
     ids=" ".join,
 )
 def test_the_attention_of_a_batch_is_on_the_very_pixels_of_its_training_step(data_directory, outputs, overrides):
     overrides = [*overrides, "recipe.augmentation.erase=0.5", "recipe.batch_size=16"]
-    config, chain, source, task = clustered(data_directory, outputs, "scheme.scope=batch", *overrides)
-    attended, classifier = [], source.frozen or task
+    config, chain, task, made = clustered(data_directory, outputs, "scheme/regions=batch", *overrides)
+    attended, classifier = [], task.sight.classifier
     attention = classifier.attention
 
     def noting(images):
@@ -254,16 +261,20 @@ def test_the_attention_of_a_batch_is_on_the_very_pixels_of_its_training_step(dat
 
     classifier.attention = noting
     watch = Input()
-    trainer = make_trainer(config.trainer, task.recipe, outputs, None, [ClusterMaskCallback(source, chain.data), watch])
-    trainer.fit(task, chain.data)
+    trainer = make_trainer(chain.experiment.trainer, task.recipe, outputs, None, [ClusterMaskCallback(made), watch])
+    trainer.fit(task, chain.run.data)
 
-    assert len(attended) == len(watch.first_of_epoch) == 2
-    count = 16 if chain.recipe.crop is None else 5 * 16
-    for images, seen in zip(attended, watch.first_of_epoch, strict=True):
+    assert len(watch.first_of_epoch) == 2
+    assert len(attended) == (1 if made else 2)  # phase 2 has looked at the first epoch's batch
+    count = 16 if chain.experiment.recipe.crop is None else 5 * 16
+    for images, seen in zip(attended, watch.first_of_epoch[-len(attended) :], strict=True):
         assert len(images) == count
         assert len(seen) == 4 * count
         assert torch.equal(task.normalise(images), seen[-count:])  # the last view is the image
-    assert not torch.allclose(attended[0], attended[1], atol=0.1)
-    if source.frozen is not None:  # phase 2 clustered epoch 0's batch
+    first, second = (seen[-count:] for seen in watch.first_of_epoch)
+    assert not torch.allclose(first, second, atol=0.1)
+    if made:
         with torch.no_grad():
-            assert torch.allclose(source.stored_mean(), attention(attended[0]).sum(dim=0), rtol=1e-4)
+            _, maps = classifier.network.forward_with_attention(first)
+        stored = torch.from_numpy(np.load(task.sight.stored / "attention.npy"))
+        assert torch.allclose(stored, maps.sum(dim=0), rtol=1e-4)

@@ -74,18 +74,18 @@ def test_copies_are_noticed():
     "overrides",
     [
         ["scheme=baseline", "recipe.grow_from=32"],
-        ["scheme.scope=batch", "scheme.views=all"],
-        ["scheme.scope=batch", "scheme.views=sample"],
-        ["scheme.scope=dataset", "scheme.views=all"],
-        ["scheme.scope=dataset", "scheme.views=sample"],
-        ["scheme.scope=image", "scheme.views=all"],
-        ["scheme.scope=image", "scheme.views=sample", "scheme.hide=moved", "recipe.crop=40"],
-        ["scheme=extra_erasing", "scheme.views=all"],
-        ["scheme=extra_erasing", "scheme.views=sample", "scheme.scope=image"],
-        ["scheme=copies", "scheme.scope=image", "recipe.mixup=0.2"],
-        ["scheme.scope=batch", "scheme.views=sample", "scheme.clean_share=0.5"],
-        ["scheme=most_attended", "scheme.views=all"],
-        ["scheme=least_attended", "scheme.views=sample", "scheme.scope=image"],
+        ["scheme/regions=batch", "scheme/views=all"],
+        ["scheme/regions=batch", "scheme/views=sample"],
+        ["scheme/regions=dataset", "scheme/views=all"],
+        ["scheme/regions=dataset", "scheme/views=sample"],
+        ["scheme/regions=image", "scheme/views=all"],
+        ["scheme/regions=image", "scheme/views=sample", "scheme.hide=moved", "recipe.crop=40"],
+        ["scheme=extra_erasing", "scheme/views=all"],
+        ["scheme=extra_erasing", "scheme/views=sample", "scheme/regions@scheme.regions.of=image"],
+        ["scheme=copies", "scheme/regions@scheme.regions.of=image", "recipe.mixup=0.2"],
+        ["scheme/regions=batch", "scheme/views=sample", "scheme.views.clean_share=0.5"],
+        ["scheme=most_attended", "scheme/views=all"],
+        ["scheme=least_attended", "scheme/views=sample", "scheme/regions@scheme.regions.of=image"],
     ],
     ids=" ".join,
 )
@@ -113,7 +113,7 @@ def test_neither_does_hiding_a_feature(part, device):
 
 
 def test_neither_does_lightning_within_it(data_directory, tmp_path):
-    config, chain, task = untrained(data_directory, tmp_path, "scheme.scope=image", "scheme.views=sample")
+    config, chain, task = untrained(data_directory, tmp_path, "scheme/regions=image", "scheme/views=sample")
     step, found = task.training_step, []
 
     def watched(batch, batch_idx):
@@ -123,8 +123,8 @@ def test_neither_does_lightning_within_it(data_directory, tmp_path):
         return loss
 
     task.training_step = watched
-    trainer = make_trainer(config.trainer, chain.recipe, tmp_path, None)
-    trainer.fit(task, chain.data)
+    trainer = make_trainer(chain.experiment.trainer, chain.experiment.recipe, tmp_path, None)
+    trainer.fit(task, chain.run.data)
     assert set(found[0]) <= {"lift_fresh"}  # Lightning sets up the means that it logs
     assert found[1:] == [[]] * 5
     assert "train/loss" in trainer.callback_metrics

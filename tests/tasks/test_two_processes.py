@@ -14,7 +14,7 @@ from composing import small, small_overrides
 
 from fer_perturb.data.datamodule import ShuffledBatches
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.files import PARTIAL
 from fer_perturb.tasks.chain import Chain
 
@@ -34,9 +34,9 @@ def python(*arguments, status=0):
 
 SCHEMES = [
     ["scheme=perturb"],
-    ["scheme=perturb_image", "scheme.views=sample"],
+    ["scheme=perturb_image", "scheme/views=sample"],
     # batch norm differs from process to process, and with it what each would see
-    ["scheme=perturb_image", "scheme.attention=self", "model.attention.at=[stage1]"],
+    ["scheme=perturb_image", "scheme/attention=own_gates", "model.attention.at=[stage1]"],
 ]
 
 
@@ -58,7 +58,7 @@ def test_the_same_masks_and_each_image_once(data_directory, trained, number):
     outputs, notes, scheme = *trained, SCHEMES[number]
     notes = notes / str(number)
     config = small(data_directory, outputs, *ODD, *scheme, "trainer.devices=2")
-    chain = Chain(config, open_data(config), lambda phase: None)
+    chain = Chain(open_experiment(config))
     for epoch in range(2):
         for step, batch in enumerate(list(one_process(chain, epoch))[:3]):
             first, second = (torch.load(notes / f"{epoch}-{step}-{rank}.pt", weights_only=True) for rank in (0, 1))
@@ -68,11 +68,11 @@ def test_the_same_masks_and_each_image_once(data_directory, trained, number):
             assert sorted([*first["index"].tolist(), *second["index"].tolist()]) == sorted(batch)
             assert len(first["index"]) == len(second["index"])
 
-    run = chain.run_directory
+    run = chain.run.directory
     table = pq.read_table(run / "predictions" / "odd.parquet", filters=[("inference", "==", "original")]).to_pydict()
     for split, count in (("val", 61), ("test", 64)):
         names = [name for name, of in zip(table["name"], table["split"], strict=True) if of == split]
-        assert sorted(names) == sorted(chain.data.data.splits[split].names)
+        assert sorted(names) == sorted(chain.experiment.data.splits[split].names)
         assert len(names) == count
 
     # what chose the checkpoint is the accuracy over the whole of val, each image counted once
@@ -81,21 +81,21 @@ def test_the_same_masks_and_each_image_once(data_directory, trained, number):
     values = [line.split(",") for line in logged[-1].read_text().splitlines()]
     column = values[0].index("val/accuracy")
     best = max(float(row[column]) for row in values[1:] if row[column])
-    if "scheme.attention=self" not in scheme:  # its maps follow the weights, and those of val are of the epoch's start
+    if "scheme/attention=own_gates" not in scheme:  # its maps follow the weights, and those of val are of the epoch's start
         assert summary["val"]["accuracy"] == pytest.approx(best, abs=1e-5)
     assert best * 61 == pytest.approx(round(best * 61), abs=1e-3)
     assert summary["phases"]["predictor"]["images"] == 2 * 3 * 32
 
 
 def one_process(chain, epoch):
-    sampler = chain.data.sampler
+    sampler = chain.run.data.sampler
     sampler.set_epoch(epoch)
     return iter(sampler)
 
 
 def test_lightning_starts_the_second_process_and_a_job_that_fails_stops_neither(data_directory, tmp_path):
     """Phase 2 is the first one's alone: two pixels are too few for three clusters. The sweep goes on."""
-    given = ["scheme=grey_value,landmarks,baseline", "scheme.top_share=0.001", "trainer.devices=2"]
+    given = ["scheme=grey_value,landmarks,baseline", "+scheme.regions.top_share=0.001", "trainer.devices=2"]
     arguments = ("-m", "fer_perturb.train", "-m", *small_overrides(data_directory, tmp_path), *given)
     ran = python(*arguments, status=2)
     assert "MEMBER: 2/2" in ran.stdout + ran.stderr
@@ -122,6 +122,6 @@ def test_other_strategies_are_refused(data_directory, tmp_path):
     for strategy in ("ddp_spawn", "ddp_fork"):
         config = small(data_directory, tmp_path, "trainer.devices=2", f"+trainer.strategy={strategy}")
         with pytest.raises(UserError, match=r"trainer.strategy=DDPStrategy on 2 devices: expected ddp"):
-            Chain(config, open_data(config), lambda phase: None)
+            Chain(open_experiment(config))
     config = small(data_directory, tmp_path, "trainer.devices=2", "+trainer.strategy=ddp")
-    Chain(config, open_data(config), lambda phase: None)
+    Chain(open_experiment(config))

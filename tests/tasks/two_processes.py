@@ -18,10 +18,10 @@ training_step = Predictor.training_step
 
 def note(directory: Path) -> None:
     def noted(self, batch, batch_idx):
-        if self.scheme.masks:
-            maps = self.image_maps.get("train", torch.empty(0)).clone()
-            seen = {"cluster_map": self.cluster_map.clone(), "image_maps": maps, "index": batch["index"]}
-            torch.save(seen, directory / f"{self.current_epoch}-{batch_idx}-{self.global_rank}.pt")
+        state = self.region_state
+        maps = getattr(state, "maps_of", {}).get("train", torch.empty(0)).clone()
+        seen = {"cluster_map": state.cluster_map.clone(), "image_maps": maps, "index": batch["index"]}
+        torch.save(seen, directory / f"{self.current_epoch}-{batch_idx}-{self.global_rank}.pt")
         return training_step(self, batch, batch_idx)
 
     Predictor.training_step = noted
