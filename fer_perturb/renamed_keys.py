@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fer_perturb.errors import UserError
 
-AROUND = "; for a control around clusters, scheme/regions@scheme.regions.of={}"
+AROUND = "; for a control around clusters, scheme/regions={}"
 REGIONS = ("n_clusters", "position_weight", "attention_weight", "floor", "top_share", "init", "restarts")
 ATTENTION = {"frozen": "phase_one", "self": "own_gates", "grey": "grey_values"}
 HIDE = {
@@ -31,7 +31,7 @@ def _now(key: str, value: str) -> str | None:
     if name == key:
         return None
     if name == "scope":
-        return f"scheme/regions={value}{AROUND.format(value)}"
+        return f"scheme/regions={value}"
     if name == "views":
         return f"scheme/views={value}"
     if name == "attention" and value != "null":
@@ -43,5 +43,5 @@ def _now(key: str, value: str) -> str | None:
     if name in ("fill", "clean_share"):
         return f"scheme.views.{name}={value}"
     if name in (*REGIONS, "every_n_epochs"):
-        return f"scheme.regions.{name}={value}; for a control around clusters, scheme.regions.of.{name}={value}"
+        return f"scheme.regions.{name}={value}; for a control around clusters, scheme.regions.{name}={value}"
     return None

@@ -1,6 +1,7 @@
-"""Which keys of a composed config a call really reads: by attribute, by index, by `get`, or from a dataclass of them.
+"""Which keys of a composed config a call really reads: of the config, of its resolved settings, or of what is made of
+those.
 
-What takes the config as a whole, to check it, to copy it, to hash it or to write it down, reads none of them.
+What takes settings as a whole, to check them, to copy them, to hash them or to write them down, reads none of them.
 """
 
 import sys
@@ -9,24 +10,56 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from fer_perturb.tasks.scheme import Scheme
 from omegaconf import DictConfig, OmegaConf
 
 from fer_perturb.data.augment import AugmentationSettings
+from fer_perturb.experiment import experiment
+from fer_perturb.experiment.networks import NetworkSettings
 from fer_perturb.experiment.recipe import Recipe
+from fer_perturb.perturb.clusters import ClusterSettings
+from fer_perturb.schemes.attention.phase_one import PhaseOneGates
+from fer_perturb.schemes.regions.clusters import Clusters
+from fer_perturb.schemes.regions.one_region import OneRegion
+from fer_perturb.schemes.scheme import Scheme
+from fer_perturb.schemes.views import Views
 
 WATCHED = "watched"  # the flag of a config, and of its copies, whose reading counts
-SETTINGS = {Recipe: "recipe", Scheme: "scheme", AugmentationSettings: "recipe.augmentation"}
-AS_A_WHOLE = ("content", "_check", "__post_init__", "__eq__")  # of settings, comprehensions in them included
+MADE = {  # of the settings under these keys
+    Recipe: "recipe",
+    AugmentationSettings: "recipe.augmentation",
+    Scheme: "scheme",
+    PhaseOneGates: "scheme.attention",
+    Clusters: "scheme.regions",
+    ClusterSettings: "scheme.regions",
+    OneRegion: "scheme.control",
+    Views: "scheme.views",
+}
+AS_A_WHOLE = ("identity", "_check", "__post_init__", "__eq__", "_not_all_alike")
 # what is handed on, to Lightning, torch or timm, is checked by the function that takes it
 HANDED_ON = ("recipe.optimizer", "recipe.scheduler", "trainer", "model.kwargs", "attention_model.kwargs")
 
 
+class Noted(dict[str, Any]):
+    """Resolved settings that note, under their full names, which of them are read by themselves."""
+
+    def __init__(self, plain: dict[str, Any], under: str, found: set[str]) -> None:
+        inner = {k: Noted(v, f"{under}{k}.", found) if isinstance(v, dict) else v for k, v in plain.items()}
+        super().__init__(inner)
+        self.under, self.found = under, found
+
+    def __getitem__(self, key: str) -> Any:
+        self.found.add(f"{self.under}{key}")
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in self else default
+
+
 @contextmanager
 def reads(config: DictConfig) -> Iterator[set[str]]:
-    """The full names of the keys of `config`, and of any settings made of one, that are read in the meantime."""
+    """The full names of the keys of `config`, and of all that is made of it, that are read in the meantime."""
     found: set[str] = set()
-    get = DictConfig._get_impl
+    get, resolve = DictConfig._get_impl, experiment.resolved
     config._set_flag(WATCHED, True)
 
     def get_noted(node: DictConfig, key: Any, *rest: Any, **named: Any) -> Any:
@@ -34,17 +67,31 @@ def reads(config: DictConfig) -> Iterator[set[str]]:
             found.add(node._get_full_key(key))
         return get(node, key, *rest, **named)
 
-    def attribute_noted(of: Any, name: str) -> Any:
-        reader = sys._getframe(1)
+    def note(of: Any, name: str, key: str) -> None:
+        reader = sys._getframe(2)
         whole = any(part in AS_A_WHOLE for part in reader.f_code.co_qualname.split("."))
         if name in type(of).__dataclass_fields__ and not whole and reader.f_globals["__name__"] != "dataclasses":
-            found.add(f"{SETTINGS[type(of)]}.{name}")
+            found.add(f"{key}.{name}")
+
+    def watched(key: str) -> Any:
+        def attribute_noted(of: Any, name: str) -> Any:
+            note(of, name, key)
+            return object.__getattribute__(of, name)
+
+        return attribute_noted
+
+    def of_network_noted(of: Any, name: str) -> Any:
+        if name in ("backbone", "small_input", "kwargs", "attention_at"):
+            group = object.__getattribute__(of, "group")
+            found.add(f"{group}.{'attention.at' if name == 'attention_at' else name}")
         return object.__getattribute__(of, name)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DictConfig, "_get_impl", get_noted)
-        for settings in SETTINGS:
-            patch.setattr(settings, "__getattribute__", attribute_noted)
+        patch.setattr(experiment, "resolved", lambda config: Noted(resolve(config), "", found))
+        for made, key in MADE.items():
+            patch.setattr(made, "__getattribute__", watched(key))
+        patch.setattr(NetworkSettings, "__getattribute__", of_network_noted)
         yield found
     config._set_flag(WATCHED, None)
 
@@ -57,11 +104,12 @@ def read_by(call: Callable[[DictConfig], Any], config: DictConfig) -> set[str]:
 
 
 def leaves(config: DictConfig, under: str = "") -> list[str]:
-    """The full names of all keys that have values of their own."""
+    """The full names of all keys that have values of their own; not what Hydra reads to make something."""
     names = []
     for key in config:
         path = f"{under}{key}"
         node: Any = None if OmegaConf.is_missing(config, key) else config._get_node(key)
         inner = isinstance(node, DictConfig) and not node._is_none() and path not in HANDED_ON
-        names += leaves(node, f"{path}.") if inner else [path]
+        if key != "_target_":
+            names += leaves(node, f"{path}.") if inner else [path]
     return names

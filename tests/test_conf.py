@@ -4,20 +4,20 @@ import importlib
 import subprocess
 import sys
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from composing import choices, composed, small_overrides
-from fer_perturb.tasks.scheme import Scheme, content
 from omegaconf import DictConfig, OmegaConf
 from reading import leaves, read_by
 from small_fer2013 import pictures, write_folder, write_zip
 
 from fer_perturb.cli import conf_directory
 from fer_perturb.experiment.recipe import Recipe
+from fer_perturb.schemes.scheme import scheme_from
 
 GROUPS = ("dataset", "model", "attention_model", "scheme", "recipe", "trainer", "logger", "experiment")
 
@@ -26,9 +26,9 @@ GROUPS = ("dataset", "model", "attention_model", "scheme", "recipe", "trainer", 
 def test_every_config_composes(group: str, choice: str) -> None:
     fill = ["model.backbone=resnet18"] if (group, choice) == ("model", "timm") else []
     config = composed(f"{group}={choice}", *fill)
-    OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    Recipe.from_config(config.recipe, (48, 48))
-    Scheme.from_config(config.scheme)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    Recipe.from_settings(plain["recipe"], (48, 48))
+    scheme_from(plain["scheme"])
 
 
 @pytest.mark.parametrize("dataset", choices("dataset"))
@@ -122,24 +122,24 @@ def test_taking_a_config_as_a_whole_is_not_reading() -> None:
 
 
 def test_nor_are_making_settings_of_it_and_checking_hashing_and_copying_them() -> None:
-    settings: list[Any] = []
+    made: list[Any] = []
 
     def make(config: DictConfig) -> None:
-        recipe, scheme = Recipe.from_config(config.recipe, (48, 48)), Scheme.from_config(config.scheme)
-        settings[:] = [recipe, scheme, recipe.augmentation]
+        plain: Any = OmegaConf.to_container(config, resolve=True)
+        recipe, scheme = Recipe.from_settings(plain["recipe"], (48, 48)), scheme_from(plain["scheme"])
+        made[:] = [recipe, scheme, recipe.augmentation, scheme.views, scheme.regions]
 
     def take(config: DictConfig) -> None:
-        content(settings[1])
-        for one in settings:
+        for one in made:
             assert replace(one) == one
-            asdict(one)
+        made[1].identity()
 
     config = composed("dataset=synthetic")
-    checked = {"scheme.views.fill", "scheme.regions.every_n_epochs", "recipe.mixup", "recipe.epochs", "recipe.augmentation.erase"}
-    assert not read_by(make, config) & checked
-    assert read_by(take, config) == {"scheme.regions.n_clusters"}  # whether anything is masked decides what is hashed
-    assert read_by(lambda _: print(settings[1].fill, settings[2].erase), config) == {
-        "scheme.views.fill", "recipe.augmentation.erase"
+    checked = {"scheme.views.fill", "scheme.regions.restarts", "recipe.mixup", "recipe.epochs"}
+    assert not read_by(make, config) & {*checked, "recipe.augmentation.erase"}
+    assert not read_by(take, config) & {*checked, "recipe.augmentation.erase"}
+    assert read_by(lambda _: print(made[3].fill, made[2].erase, made[4].restarts), config) == {
+        "scheme.views.fill", "recipe.augmentation.erase", "scheme.regions.restarts"
     }  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def test_a_wheel_carries_configs_and_votes_and_works_anywhere(tmp_path: Path) ->
     shown = subprocess.run(
         ask, cwd=tmp_path, env={"PYTHONPATH": str(installed)}, check=True, capture_output=True, text=True
     ).stdout
-    assert "attention_weight: 0.0" in shown
+    assert "PositionAlone" in shown
     where = [sys.executable, "-c", "import fer_perturb.cli as c; print(c.conf_directory())"]
     found = subprocess.run(
         where, cwd=tmp_path, env={"PYTHONPATH": str(installed)}, check=True, capture_output=True, text=True

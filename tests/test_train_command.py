@@ -25,7 +25,7 @@ def test_help_shows_choices_and_examples(commands, module, tmp_path, monkeypatch
     ("arguments", "expected"),
     [
         (["dataset=fer2013"], ["data/fer2013", "fer_perturb.prepare dataset=fer2013 source="]),
-        (["dataset=synthetic", "scheme/regions=class"], ["scheme.scope", "batch or dataset or image"]),
+        (["dataset=synthetic", "scheme.scope=image"], ["another name now", "scheme/regions=image"]),
         (["dataset=synthetic", "model=timm", "model.backbone=resnet81"], ["resnet81", "resnet18"]),
         (["dataset=synthetic", "model=timm"], ["backbone"]),
         (["dataset=synthetic", "attention_model.attention.at=[stage9]"], ["stage9", "stage1"]),
@@ -61,24 +61,24 @@ def inspected(log: Path) -> dict[str, Any]:
 def test_a_multirun_closes_each_phase_s_own_wandb_run_even_when_a_job_fails(tmp_path, data_directory):
     """One pixel cannot be three clusters: the first job fails in phase 2, and the second goes on."""
     overrides = [o for o in small_overrides(data_directory, tmp_path) if o != "logger=csv"]
-    words = (*overrides, "scheme=perturb,baseline", "scheme.regions.top_share=0.0005")
+    words = (*overrides, "scheme=perturb", "scheme.regions.top_share=0.0005,1.0")
     shown = forked("train", "-m", *words, folder=tmp_path / "shown")
     assert shown.status == 2
     assert "cannot be clustered" in shown.err
     assert "Traceback" not in shown.err
-    (failed,) = tmp_path.glob("synthetic/*/perturb/*")
-    (finished,) = tmp_path.glob("synthetic/*/baseline/*")
-    assert not (failed / "summary.json").exists()
-    assert (finished / "summary.json").exists()
-    found = {}
-    for run in (failed, finished):
-        for log in run.glob("logs/wandb/offline-run-*/*.wandb"):
-            contents = inspected(log)
-            found[contents["name"]] = contents
-    assert {name: contents["exit_code"] for name, contents in found.items()} == {
+    runs = sorted(tmp_path.glob("synthetic/*/perturb/*"), key=lambda run: (run / "summary.json").exists())
+    assert [(run / "summary.json").exists() for run in runs] == [False, True]
+    failed, finished = (
+        {contents["name"]: contents for contents in map(inspected, run.glob("logs/wandb/offline-run-*/*.wandb"))}
+        for run in runs
+    )
+    assert {name: contents["exit_code"] for name, contents in failed.items()} == {
         "perturb attention seed0": 0,
         "perturb clustering seed0": 1,
-        "baseline predictor seed0": 0,
     }
-    assert "val/accuracy" in found["baseline predictor seed0"]["summary"]
-    assert found["baseline predictor seed0"]["config"]["recipe"]["epochs"] == 2
+    assert {name: contents["exit_code"] for name, contents in finished.items()} == {
+        "perturb clustering seed0": 0,
+        "perturb predictor seed0": 0,
+    }
+    assert "val/accuracy" in finished["perturb predictor seed0"]["summary"]
+    assert finished["perturb predictor seed0"]["config"]["recipe"]["epochs"] == 2

@@ -66,6 +66,7 @@ def cluster_map(
     seed: int,
     start: Tensor | None = None,
     reference: Tensor | None = None,
+    iterations: int = ITERATIONS,
 ) -> ClusterMap:
     """Clusters the pixels of one attention map by Eq. 1 (phase 2 of the paper).
 
@@ -76,6 +77,7 @@ def cluster_map(
         start: (k, 3) centres for a warm start instead.
         reference: (k, 3) earlier centres whose labels are kept (Hungarian matching); without them the labels
             follow reading order.
+        iterations: Lloyd iterations of each start.
 
     Raises:
         ValueError: NaN or infinity, or fewer (distinct) pixels that may be masked than clusters.
@@ -92,7 +94,7 @@ def cluster_map(
         settings.n_clusters,
         seed=seed,
         restarts=settings.restarts,
-        iterations=ITERATIONS,
+        iterations=iterations,
         start=start,
     )
     order = reading_order(found.centres) if reference is None else match(found.centres, reference)
@@ -101,7 +103,9 @@ def cluster_map(
     return ClusterMap(labels.view(attention.shape), found.centres[order], found.inertia)
 
 
-def cluster_maps_per_image(attention: Tensor, settings: ClusterSettings, centres: Tensor) -> Tensor:
+def cluster_maps_per_image(
+    attention: Tensor, settings: ClusterSettings, centres: Tensor, iterations: int = ITERATIONS
+) -> Tensor:
     """Clusters each image's pixels on their own, from the global map's centres: label c means the same in all.
 
     Args:
@@ -129,12 +133,12 @@ def cluster_maps_per_image(attention: Tensor, settings: ClusterSettings, centres
         )
         flat = labels[low : low + CHUNK].flatten(1)
         if settings.top_share == 1:
-            found, _, _ = batched_kmeans(points, centres, iterations=ITERATIONS)
+            found, _, _ = batched_kmeans(points, centres, iterations=iterations)
             flat.copy_(found)
         else:
             permitted = most_attended(maps, settings.top_share)  # (b, M)
             points = points.mT.gather(2, permitted[:, None].expand(-1, 3, -1)).mT
-            found, _, _ = batched_kmeans(points, centres, iterations=ITERATIONS)
+            found, _, _ = batched_kmeans(points, centres, iterations=iterations)
             flat.scatter_(1, permitted, found.to(torch.int8))
     return labels
 

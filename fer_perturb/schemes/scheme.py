@@ -27,8 +27,6 @@ class Scheme:
         if self.regions is None:
             if self.inference == "views":
                 raise ValueError("inference=views needs regions to hide: choose scheme/regions, or inference=original.")
-            if self.attention is not None or self.views is not None:
-                raise ValueError("with regions=null nothing is hidden: set attention=null and views=null as well.")
         else:
             if self.views is None:
                 raise ValueError("there are regions and no views that hide them: set scheme/views=all or sample.")
@@ -62,10 +60,17 @@ class Scheme:
 
 
 def scheme_from(settings: dict[str, Any]) -> Scheme:
-    """The scheme of a resolved conf/scheme, its parts made by `_target_`.
+    """The scheme of a resolved conf/scheme, its parts made by `_target_`; a `control` is made around the regions.
 
     Raises UserError for a part or a value that cannot work, naming its key.
     """
-    asked: dict[str, Any] = {part: settings.get(part) for part in ("attention", "regions", "views")}
-    values = {part: made(of, f"scheme.{part}") for part, of in asked.items() if isinstance(of, dict)}
-    return checked(Scheme, {**settings, **values}, "scheme")
+    values = dict(settings)
+    regions, control = values.get("regions"), values.pop("control", None)
+    if regions is None:  # nothing is hidden, wherever it looks
+        values |= {"attention": None, "views": None}
+    for part in ("attention", "regions", "views"):
+        if isinstance(values.get(part), dict):
+            values[part] = made(values[part], f"scheme.{part}")
+    if control is not None:
+        values["regions"] = made({**control, "of": regions}, "scheme.control")
+    return checked(Scheme, values, "scheme")

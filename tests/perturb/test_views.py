@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_perturb.perturb.views import all_views, draw_views, masks, sample_views
+from fer_perturb.perturb.views import all_views, draw_views, hidden, hide, masks
 
 few = settings(deadline=None, max_examples=30)
 FILL = -7.0  # no pixel of the random images has this value
@@ -44,12 +44,12 @@ def test_view_stack(case):
     views = all_views(images, labels, n, FILL)
     assert views.shape == (n + 1, *images.shape)
     assert torch.equal(views[-1], images)
-    hidden = views == FILL
-    assert (hidden.sum(0) <= 1).all()
-    assert torch.equal(hidden.any(0), (labels >= 0).unsqueeze(-3).expand_as(images))
-    assert torch.equal(views[~hidden], images.expand_as(views)[~hidden])
+    black = views == FILL
+    assert (black.sum(0) <= 1).all()
+    assert torch.equal(black.any(0), (labels >= 0).unsqueeze(-3).expand_as(images))
+    assert torch.equal(views[~black], images.expand_as(views)[~black])
     for c in range(n):
-        assert torch.equal(hidden[c], (labels == c).unsqueeze(-3).expand_as(images))
+        assert torch.equal(black[c], (labels == c).unsqueeze(-3).expand_as(images))
 
 
 @few
@@ -58,12 +58,12 @@ def test_sampled_views_are_those_of_the_stack(case):
     images, labels, n, generator = case
     choice = torch.randint(0, n + 1, (len(images),), generator=generator)
     expected = all_views(images, labels, n, FILL)[choice, torch.arange(len(images))]
-    assert torch.equal(sample_views(images, labels, choice, FILL), expected)
+    assert torch.equal(hide(images, hidden(labels, choice[None]), FILL)[0], expected)
 
 
 def test_choosing_minus_one_masks_nothing():
     images, labels = torch.randn(2, 1, 3, 3), torch.full((3, 3), -1)
-    assert torch.equal(sample_views(images, labels, torch.tensor([-1, 0]), FILL), images)
+    assert torch.equal(hide(images, hidden(labels, torch.tensor([[-1, 0]])), FILL)[0], images)
 
 
 def test_an_empty_cluster_shows_the_image():
@@ -80,7 +80,7 @@ def test_dtype_and_memory_format_are_kept(dtype, memory_format, per_image):
     images = torch.randn(4, 3, 6, 5).to(dtype).contiguous(memory_format=memory_format)
     labels = torch.randint(-1, 2, (4, 6, 5) if per_image else (6, 5), dtype=torch.int8)
     views = all_views(images, labels, 2, 0.5)
-    sampled = sample_views(images, labels, torch.tensor([0, 1, 2, 0]), 0.5)
+    sampled = hide(images, hidden(labels, torch.tensor([[0, 1, 2, 0]])), 0.5)[0]
     assert views.dtype == sampled.dtype == dtype
     assert sampled.is_contiguous(memory_format=memory_format)
     assert all(view.is_contiguous(memory_format=memory_format) for view in views)

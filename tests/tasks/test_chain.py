@@ -8,8 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from composing import choices, small
+from omegaconf import OmegaConf
 
 from fer_perturb.data.emotions import EMOTIONS
+from fer_perturb.experiment.experiment import open_experiment
+from fer_perturb.schemes.regions.one_region import OneRegion
+from fer_perturb.schemes.scheme import scheme_from
+from fer_perturb.tasks.chain import Chain
 from fer_perturb.train import train
 
 # The author's VGG-16, in narrow: in full it takes as long as all the others, and tests/models has it in full.
@@ -20,8 +25,8 @@ VARIANTS = [
     ["scheme=perturb", "scheme/regions=dataset", "scheme.regions.init=previous", "scheme.regions.top_share=0.5", "scheme.views.fill=mean"],
     ["scheme=perturb", "scheme/attention=own_gates", "model.attention.at=[input,stage1]"],
     ["scheme=perturb_image", "scheme/attention=own_gates", "model.attention.at=[stage1]", "scheme/views=sample"],
-    ["scheme=moved_maps", "scheme/regions@scheme.regions.of=image", "recipe.tta=flip"],
-    ["scheme=most_attended", "scheme/regions@scheme.regions.of=image", "recipe.tta=flip", "scheme/views=sample"],
+    ["scheme=moved_maps", "scheme/regions=image", "recipe.tta=flip"],
+    ["scheme=most_attended", "scheme/regions=image", "recipe.tta=flip", "scheme/views=sample"],
     ["scheme=landmarks", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
     ["scheme=perturb", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
     ["scheme=perturb_image", "recipe.crop=40", "recipe.tta=ten", "recipe.batch_size=8"],
@@ -46,14 +51,14 @@ def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> 
         assert [entry["epoch"] for entry in record["clusters"]] == [0, 1]
         assert all(sum(entry["areas"]) <= 1 + 1e-6 for entry in record["clusters"])
         assert summary["phases"]["clustering"]["reclusterings"] == 2
-        if config.scheme.hide.endswith("attended"):  # one region, which is hidden in every masked view
+        if isinstance(scheme.regions, OneRegion):  # one region, which is hidden in every masked view
             assert record["clusters"][-1]["areas"] == pytest.approx([1 / 3, 0, 0], rel=0.02)
     else:
         assert summary["phases"]["clustering"] is None
     picture = run / "predictor" / "pictures" / "scheme.png"
     assert picture.exists() == masks
     assert not masks or picture.stat().st_size > 10_000
-    assert (summary["phases"]["attention"] is not None) == (masks and config.scheme.attention == "frozen")
+    assert (summary["phases"]["attention"] is not None) == scheme.has_phase_1
 
     rows = pq.read_table(run / "predictions" / "synthetic.parquet").to_pylist()
     kinds = {(row["split"], row["inference"], row["tta"], row["view"]) for row in rows}
@@ -114,13 +119,9 @@ def test_same_seed_same_logits_other_seed_others(data_directory: Path, tmp_path:
 
 def test_schemes_share_initial_weights_and_augmented_images(data_directory: Path, tmp_path: Path) -> None:
     """Paired comparison: what differs between schemes is the masking alone."""
-    from fer_perturb.experiment.experiment import open_experiment
-    from fer_perturb.tasks.chain import Chain
-
     seen = []
     for variant in (["scheme=baseline"], ["scheme=perturb", "scheme/regions=dataset"]):
-        config = small(data_directory, tmp_path, *variant)
-        chain = Chain(open_experiment(config))
+        chain = Chain(open_experiment(small(data_directory, tmp_path, *variant)))
         task = chain.predictor.task()
         batch = chain.run.data.first_batch(3)
         planes = None if variant == ["scheme=baseline"] else torch.ones(len(batch["image"]), 1, 48, 48)

@@ -11,6 +11,7 @@ from probing import clustered
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.identity import match
+from fer_perturb.schemes.regions.batch_clusters import BatchClusters
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.training.fitting import make_trainer
@@ -28,14 +29,14 @@ class Spy(pl.Callback):
             name: value.clone() for name, value in pl_module.network.state_dict().items() if "running" in name
         }
         gradients = [p.grad is None or p.grad.clone() for p in pl_module.parameters()]
-        centres = pl_module.centres.clone()
+        centres = pl_module.region_state.centres.clone()
         self.seen.append((torch.get_rng_state(), modes, statistics, gradients, centres))
 
 
 def run(data, outputs, *overrides):
     """Two epochs of phase 3 with a spy before and one after the callback."""
-    config, chain, source, task = clustered(data, outputs, *overrides)
-    callback, before, after = ClusterMaskCallback(), Spy(), Spy()
+    _, chain, task, made = clustered(data, outputs, *overrides)
+    callback, before, after = ClusterMaskCallback(made), Spy(), Spy()
     trainer = make_trainer(chain.experiment.trainer, task.recipe, outputs, None, [before, callback, after])
     trainer.fit(task, chain.run.data)
     return chain, task, callback, before, after
@@ -85,16 +86,32 @@ def test_labels_keep_their_place_from_epoch_to_epoch(data_directory, tmp_path):
 
 
 def test_maps_per_image_follow_from_the_centres(data_directory, tmp_path):
-    _, task, callback, *_ = run(data_directory, tmp_path, "scheme=perturb_image")
-    stored = callback.source.stored_rows(slice(0, 256))
-    expected = cluster_maps_per_image(stored, task.scheme.clusters, task.region_state.centres)
-    assert torch.equal(task.region_state.maps_of["train"], expected)
-    assert task.region_state.maps_of["val"].shape == (64, 48, 48)
+    _, task, *_ = run(data_directory, tmp_path, "scheme=perturb_image")
+    stored, state = task.sight.of_training_images(slice(0, 256)), task.region_state
+    expected = cluster_maps_per_image(stored, task.regions, state.centres)
+    assert torch.equal(state.maps_of["train"], expected)
+    assert state.maps_of["val"].shape == (64, 48, 48)
     assert len({tuple(labels.flatten().tolist()) for labels in expected[:20]}) > 1  # each image its own
 
 
+def test_what_phase_2_has_made_is_not_made_again(data_directory, tmp_path, monkeypatch):
+    """The clusters of epoch 0 are phase 2's; the callback makes those of epoch 1."""
+    made = []
+    update = BatchClusters.update
+
+    def noting(regions, state, sight, *rest):
+        made.append((sight.epoch, type(sight.data.trainer).__name__))
+        return update(regions, state, sight, *rest)
+
+    monkeypatch.setattr(BatchClusters, "update", noting)
+    _, _, callback, *_ = run(data_directory, tmp_path, "scheme=perturb")
+    assert [epoch for epoch, _ in made] == [0, 1]
+    assert [record["epoch"] for record in callback.history] == [0, 1]
+    assert [record["attention_passes"] for record in callback.history] == [0, 32]
+
+
 def test_the_map_of_a_batch_is_that_of_the_batch_trained_on(data_directory, tmp_path):
-    """`scope=batch`: the images whose attention is summed are the very ones of the epoch's first step."""
+    """A map per batch: the images whose attention is summed are the very ones of the epoch's first step."""
     seen = []
 
     class Watch(pl.Callback):
@@ -102,10 +119,8 @@ def test_the_map_of_a_batch_is_that_of_the_batch_trained_on(data_directory, tmp_
             if batch_idx == 0:
                 seen.append(batch["index"].clone())
 
-    config = small(data_directory, tmp_path, "scheme=perturb")
-    chain = Chain(open_experiment(config))
+    chain = Chain(open_experiment(small(data_directory, tmp_path, "scheme=baseline")))
     task = chain.predictor.task()
-    task.scheme = chain.experiment.scheme.__class__(**{**chain.experiment.scheme.__dict__, "n_clusters": 0})
     trainer = make_trainer(chain.experiment.trainer, task.recipe, tmp_path, None, [Watch()])
     trainer.fit(task, chain.run.data)
     assert torch.equal(seen[1], chain.run.data.first_batch(1)["index"])

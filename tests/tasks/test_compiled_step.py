@@ -11,9 +11,9 @@ SCHEMES = [
     ["scheme=baseline", "recipe.grow_from=32"],
     ["scheme/regions=batch", "scheme/views=all", "recipe.mixup=0.2"],
     [
+        "scheme=moved_maps",
         "scheme/regions=image",
         "scheme/views=sample",
-        "scheme.hide=moved",
         "recipe.crop=40",
         "recipe.augmentation.erase=0.5",
     ],

@@ -15,14 +15,14 @@ from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.fitting import Bar, Checkpoint, fit, make_trainer
 
 
-def task_and_data(config):
+def chain_and_task(config):
     chain = Chain(open_experiment(config))
-    return chain.predictor.task(), chain.run.data
+    return chain, chain.predictor.task()
 
 
 def run(config, directory):
-    task, data = task_and_data(config)
-    return fit(task, data, settings=chain.experiment.trainer, directory=directory, logger=None)
+    chain, task = chain_and_task(config)
+    return fit(task, chain.run.data, settings=chain.experiment.trainer, directory=directory, logger=None)
 
 
 def test_the_last_epoch_is_kept_even_when_it_is_not_the_best(data_directory, tmp_path, monkeypatch):

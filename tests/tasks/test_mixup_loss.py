@@ -9,7 +9,7 @@ from fer_perturb.data.mixup import mix_pairs
 
 @pytest.mark.parametrize("scheme", ["scheme=baseline", "scheme=copies"])
 def test_both_labels_count(data_directory, tmp_path, scheme):
-    overrides = ("scheme/views=all", "recipe.mixup=0.5", "recipe.label_smoothing=0.1")
+    overrides = ("recipe.mixup=0.5", "recipe.label_smoothing=0.1")
     task, batch = ready(data_directory, tmp_path, scheme, *overrides)
     seen = []
     forward = task.network.forward

@@ -74,9 +74,7 @@ def filled(task, images):
 
 def of_scope(scope, moved):
     """The scheme with real maps, or with moved ones."""
-    if not moved:
-        return [f"scheme/regions={scope}"]
-    return ["scheme=moved_maps", f"scheme/regions@scheme.regions.of={scope}"]
+    return [f"scheme={'moved_maps' if moved else 'perturb'}", f"scheme/regions={scope}"]
 
 
 GEOMETRY_ALONE = (
@@ -172,7 +170,7 @@ def test_training_images_wear_their_own_maps_in_the_order_of_the_batch(build):
 def test_as_a_control_images_wear_another_training_image_s_map(build, tmp_path):
     attention = np.random.default_rng(0).random((TRAIN, 48, 48)).astype(np.float16)
     np.save(tmp_path / "attention_per_image.npy", attention)
-    task, _ = build("scheme=moved_maps", "scheme/regions@scheme.regions.of=image")
+    task, _ = build("scheme=moved_maps", "scheme/regions=image")
     task.sight.stored = tmp_path
     state, regions = task.region_state, task.regions
     state.centres.copy_(torch.tensor([[0.3, 0.3, 0.6], [1.2, 0.4, 0.6], [0.75, 1.2, 0.6]]))
@@ -197,7 +195,7 @@ def outputs(tmp_path_factory):
         ["scheme/regions=batch"],
         ["scheme/regions=dataset"],
         ["scheme/regions=image"],
-        ["scheme=moved_maps", "scheme/regions@scheme.regions.of=image"],
+        ["scheme=moved_maps", "scheme/regions=image"],
     ],
     ids=" ".join,
 )

@@ -95,13 +95,13 @@ def one_process(chain, epoch):
 
 def test_lightning_starts_the_second_process_and_a_job_that_fails_stops_neither(data_directory, tmp_path):
     """Phase 2 is the first one's alone: two pixels are too few for three clusters. The sweep goes on."""
-    given = ["scheme=grey_value,landmarks,baseline", "+scheme.regions.top_share=0.001", "trainer.devices=2"]
+    given = ["scheme=grey_value", "scheme.regions.top_share=0.001,0.5,1.0", "trainer.devices=2"]
     arguments = ("-m", "fer_perturb.train", "-m", *small_overrides(data_directory, tmp_path), *given)
     ran = python(*arguments, status=2)
     assert "MEMBER: 2/2" in ran.stdout + ran.stderr
     assert "cannot be clustered" in ran.stderr
-    assert {run.parents[1].name for run in tmp_path.rglob("summary.json")} == {"landmarks", "baseline"}
-    assert ran.stdout.count("All of landmarks") == ran.stdout.count("All of baseline") == 1  # one of them reports
+    assert len([*tmp_path.rglob("summary.json")]) == 2
+    assert ran.stdout.count("All of grey_value") == 2  # one of the processes reports
     assert "Warning" not in ran.stdout + ran.stderr
 
 

@@ -64,13 +64,10 @@ def hidden_share(data_directory, tmp_path, monkeypatch):
     monkeypatch.setattr(views_of_schemes, "draw_views", each_in_turn)
 
     def measured(scheme, scope, views, affine=0):
-        of = {"landmarks": None, "perturb": "scheme/regions", "position_only": "scheme/regions"}
-        of |= {"grey_value": "scheme/regions", "perturb_image": "scheme/regions"}
-        group = of.get(scheme, "scheme/regions@scheme.regions.of")
+        regions = [] if scheme == "landmarks" else [f"scheme/regions={scope}"]
         config = small(
-            data_directory, tmp_path, f"scheme={scheme}", *([f"{group}={scope}"] if group else []),
-            f"scheme/views={views}", "recipe.batch_size=256", "recipe.augmentation.light=0",
-            f"recipe.augmentation.affine={affine}",
+            data_directory, tmp_path, f"scheme={scheme}", *regions, f"scheme/views={views}",
+            "recipe.batch_size=256", "recipe.augmentation.light=0", f"recipe.augmentation.affine={affine}",
         )  # fmt: skip
         chain = Chain(open_experiment(config))
         task = chain.predictor.task()
@@ -136,7 +133,7 @@ def test_landmarks_shift_with_their_images_as_image_maps_do(hidden_share):
 
 
 def test_all_masked_views_hide_the_same_region(data_directory, tmp_path):
-    config = small(data_directory, tmp_path, "scheme=most_attended", "scheme/regions@scheme.regions.of=dataset", "scheme.views.fill=255")
+    config = small(data_directory, tmp_path, "scheme=most_attended", "scheme/regions=dataset", "scheme.views.fill=255")
     chain = Chain(open_experiment(config))
     task = chain.predictor.task()
     task.network = Probe()
