@@ -52,7 +52,8 @@ class Noted(dict[str, Any]):
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default
+        self.found.add(f"{self.under}{key}")
+        return super().get(key, default)
 
 
 @contextmanager

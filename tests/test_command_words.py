@@ -119,7 +119,10 @@ def test_a_home_that_nobody_has(tmp_path: Path, commands: Commands) -> None:
         (["scheme=nope"], ["scheme=nope: there is no such choice.", "baseline", "perturb_image"]),
         (["scheme=pertub"], ["Did you mean perturb?"]),
         (["-m", "scheme=baseline,pertub"], ["scheme=pertub: there is no such choice. Did you mean perturb?"]),
-        (["scheme.regions.n_cluster=3"], ["scheme.regions.n_cluster: there is no such key. Did you mean scheme.regions.n_clusters?"]),
+        (
+            ["scheme.regions.n_cluster=3"],
+            ["scheme.regions.n_cluster: there is no such key. Did you mean scheme.regions.n_clusters?"],
+        ),
         (["scheme=baseline", "recipe.epoch=3"], ["recipe.epoch: there is no such key. Did you mean recipe.epochs?"]),
         (["dataset=synthetic", "dataset.drawing.trian=3"], ["Did you mean dataset.drawing.train?"]),
         (["dataset=folder", "dataset.val_share=0.2"], ["dataset.val_share: there is no such key."]),  # prepare has it

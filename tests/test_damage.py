@@ -24,6 +24,7 @@ from fer_perturb.data.packed import load_packed
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.runs.phase_cache import damage_of
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback

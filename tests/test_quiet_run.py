@@ -125,7 +125,7 @@ def test_a_chain_its_resume_and_its_evaluation(
 def test_what_is_silenced_would_be_printed(
     data_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, chain, task = untrained(data_directory, tmp_path, "scheme=baseline")
+    _, chain, task = untrained(data_directory, tmp_path, "scheme=baseline")
     monkeypatch.setattr(others_warnings, "NOT_FOR_PEOPLE", ())
     with noted() as found:
         for _ in range(2):

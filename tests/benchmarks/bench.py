@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.packed import PackedData, RawSplit, write_packed
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 
 COUNTS = {"train": 28_709, "val": 3_589, "test": 3_589}  # FER2013's
@@ -61,7 +62,8 @@ class Bench:
 
     def chain(self, *overrides: str) -> Chain:
         """The chain that the command line would run with these overrides."""
-        return Chain(composed(*self.overrides(), *overrides), self.data, lambda phase: None)
+        _ = self.data  # packed
+        return Chain(open_experiment(composed(*self.overrides(), *overrides)))
 
     def seconds(self, work: Callable[[], object]) -> float:
         """What `work` takes, to the end of what it started on the device."""

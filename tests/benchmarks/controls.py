@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from composing import composed
-from fer_perturb.perturb.rectangles import all_rectangle_views
-from fer_perturb.tasks.scheme import Scheme
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
@@ -23,11 +21,17 @@ from scipy.stats import t
 
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
-from fer_perturb.experiment.experiment import open_experiment
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.files import write_text
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
 from fer_perturb.report.figures import save_figure
+from fer_perturb.schemes.regions.displaced import Displaced
+from fer_perturb.schemes.regions.nothing import Nothing
+from fer_perturb.schemes.regions.one_region import OneRegion
+from fer_perturb.schemes.regions.rectangles import Rectangles
+from fer_perturb.schemes.scheme import scheme_from
+from fer_perturb.schemes.views import all_views
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"
@@ -39,7 +43,7 @@ def main(outputs: Path) -> None:
     data, runs = planted(), dict[str, dict[int, dict[str, Any]]]()
     for file in sorted(outputs.glob("*/seed*/summary.json"), key=lambda file: (dirty(file), file)):
         summary, config = json.loads(file.read_text()), OmegaConf.load(file.parent / "config.yaml")
-        if config.get("table") is None and config.scheme.views == "all" and config.recipe.name == "demo":
+        if config.get("table") is None and "AllViews" in str(config.scheme.views) and config.recipe.name == "demo":
             summary["hidden"] = hiding(file.parent, data)
             summary["cue"] = cue_in_attention(file.parent)
             before = runs.setdefault(summary["scheme"], {}).setdefault(summary["seed"], summary)
@@ -73,32 +77,33 @@ def hiding(run: Path, data: PackedData) -> dict[str, float]:
     views: the share of the views, the whole image among them, in which HIDDEN of the cue or more is hidden. area: the
     share of the image that is hidden in those; eyes: of the eyes' and brows' landmarks, in the mean face.
     """
-    scheme = OmegaConf.load(run / "config.yaml").scheme
-    n = scheme.regions.n_clusters
-    if n == 0 or scheme.hide == "nothing":
+    settings: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    regions = scheme_from(settings["scheme"]).regions
+    if regions is None or isinstance(regions, Nothing):
         return {"views": 0.0}
-    if scheme.attention == "landmarks":
+    n, clusters = regions.n, getattr(regions, "of", regions)
+    if regions.needs_landmarks:
         maps = landmark_regions(torch.tensor(data.extra("train", "landmarks")), data.image_size)
-    elif scheme.scope == "image":
-        attention = torch.from_numpy(np.load(run / "clustering" / "attention_per_image.npy").astype(np.float32))
-        centres = load_file(run / "predictor" / "weights.safetensors")["centres"]
-        maps = cluster_maps_per_image(attention, Scheme.from_config(scheme).clusters, centres)
     else:
-        maps = load_file(run / "predictor" / "weights.safetensors")["cluster_map"][None]
-        maps = maps.flip(1) if scheme.hide == "moved" else maps
-        maps = torch.cat([maps, maps.flip(2)])  # half of the images are mirrored, and this map is not
-    if scheme.hide == "rectangle":
+        state = load_file(run / "predictor" / "weights.safetensors")
+        if regions.of_each_image:
+            attention = torch.from_numpy(np.load(run / "clustering" / "attention_per_image.npy").astype(np.float32))
+            maps = cluster_maps_per_image(attention, clusters, state["region_state.centres"])
+        else:
+            maps = state["region_state.cluster_map"][None]
+            maps = maps.flip(1) if isinstance(regions, Displaced) else maps
+            maps = torch.cat([maps, maps.flip(2)])  # half of the images are mirrored, and this map is not
+    if isinstance(regions, Rectangles):
         torch.manual_seed(0)
-        drawn = all_rectangle_views(torch.zeros(DRAWN, 1, *maps.shape[1:]), maps[0], n, fill=1.0)
-        regions = drawn[:n, :, 0].bool()  # (n, images, H, W)
-    else:
-        regions = torch.stack([maps == cluster for cluster in range(n)])
-    cue = regions[..., TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH]
+        maps = maps[:1].expand(DRAWN, -1, -1)
+    hidden_by = regions.hidden_in_training(maps, all_views(len(maps), n, maps.device))[:n]  # (n, images, H, W)
+    views = n if isinstance(regions, OneRegion) else 1  # that one region is hidden in all of them
+    hidden_by = hidden_by[:1] if isinstance(regions, OneRegion) else hidden_by
+    cue = hidden_by[..., TOP : TOP + BARS * THICKNESS, LEFT : LEFT + WIDTH]
     hidden = cue.float().mean(dim=(2, 3)) >= HIDDEN
-    views = n if scheme.hide.endswith("attended") else 1  # that one region is hidden in all of them
-    areas = regions.float().mean(dim=(2, 3))
+    areas = hidden_by.float().mean(dim=(2, 3))
     rows, columns = mean_feature(data, "eyes").round().astype(int).T
-    eyes = regions[..., rows, columns].float().mean(dim=2)
+    eyes = hidden_by[..., rows, columns].float().mean(dim=2)
     found = {"views": float(views * hidden.float().sum(dim=0).mean() / (n + 1))}
     if hidden.any():
         found |= {"area": float(areas[hidden].mean()), "eyes": float(eyes[hidden].mean())}

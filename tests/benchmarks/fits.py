@@ -3,20 +3,21 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from fer_perturb.tasks.attention_source import AttentionSource
 from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.bench import COUNTS, Bench, quiet
 from fer_perturb.runs.phase_cache import PhaseResult
-from fer_perturb.tasks.chain import WEIGHTS, Chain
+from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
+from fer_perturb.tasks.phases.sight import RunAttention
+from fer_perturb.tasks.phases.trained import WEIGHTS
 from fer_perturb.tasks.training.fitting import fit
 from fer_perturb.tasks.training.loggers import phase_logger
 
@@ -60,19 +61,18 @@ class StepClock(pl.Callback):
         self.validation_image = (time.perf_counter() - self.started) / len(batch["label"])
 
 
-def time_fit(bench: Bench, chain: Chain, steps: int, source: AttentionSource | None = None) -> FitTimes:
+def time_fit(bench: Bench, chain: Chain, steps: int, source: RunAttention | None = None) -> FitTimes:
     """An epoch of `steps` steps, after a few to warm up, with all that the chain has around them."""
-    task = chain.predictor(source)
+    task = chain.predictor.task(source)
     clustering = [ClusterMaskCallback()] if source else []
     steps = min(steps + WARM_UP, len(chain.run.data.sampler))
     clock = StepClock(bench)
-    config = chain.config.trainer.copy()
-    config.limit_train_batches, config.limit_val_batches = steps, 1
+    settings = {**chain.experiment.trainer, "limit_train_batches": steps, "limit_val_batches": 1}
     looking = AttentionClock(bench, source)
     with tempfile.TemporaryDirectory(dir=bench.directory) as folder, quiet():
         run = Path(folder)
-        with phase_logger(chain.config, "predictor", run) as logger:
-            fit(task, chain.run.data, config=config, directory=run, logger=logger, callbacks=[*clustering, clock])
+        with phase_logger(replace(chain.experiment, outputs=run), "predictor") as logger:
+            fit(task, chain.run.data, settings=settings, directory=run, logger=logger, callbacks=[*clustering, clock])
     spent = clustering[0].history[0]["seconds"] if clustering else 0.0
     validation = clock.validation_image * bench.count(COUNTS["val"])
     return FitTimes(clock.step, validation, spent - looking.seconds, looking.seconds)
@@ -81,7 +81,7 @@ def time_fit(bench: Bench, chain: Chain, steps: int, source: AttentionSource | N
 class AttentionClock:
     """Seconds that the frozen classifier spends on its attention passes from now on."""
 
-    def __init__(self, bench: Bench, source: AttentionSource | None) -> None:
+    def __init__(self, bench: Bench, source: RunAttention | None) -> None:
         self.seconds = 0.0
         if source is None or source.frozen is None:
             return
@@ -95,17 +95,18 @@ class AttentionClock:
         source.frozen.__dict__["attention"] = attention
 
 
-def attention_source(bench: Bench, chain: Chain) -> tuple[AttentionSource, float]:
+def attention_source(bench: Bench, chain: Chain) -> tuple[RunAttention, float]:
     """Phase 2 as the chain runs it, on the weights that phase 1 starts from; and the seconds that it took."""
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
+    assert chain.attention is not None
+    assert chain.clustering is not None
     weights = chain.attention.classifier().state_dict()
     save_file({key: value.contiguous() for key, value in weights.items()}, directory / WEIGHTS)
-    attention = PhaseResult(directory.name, directory, False, {})  # never the same: phase 2 is not stored already
+    chain.attention.result = PhaseResult("made up", directory, False, {})
+    chain.run.cache, chain.clustering.result = directory / "cache", None  # where phase 2 is not stored already
     with quiet():
         clustering = chain.clustering.finish()
-    source = chain.attention_source(attention, clustering)
-    assert source is not None
-    return source, float(clustering.record["seconds"])
+    return chain.predictor.sight(), float(clustering.record["seconds"])
 
 
 def bare_step(bench: Bench, chain: Chain, size: tuple[int, int] | None = None) -> Callable[[], None]:

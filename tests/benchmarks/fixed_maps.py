@@ -5,26 +5,26 @@ PYTHONPATH=tests python -m benchmarks.fixed_maps      # the runs, figure and tab
 Every map hides the whole cue, in either of its places, in one of four views. Its baseline is experiment=planted's.
 """
 
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from statistics import mean
-from typing import Any
-from unittest.mock import patch
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from composing import composed
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from benchmarks.controls import DOCS, average, commit_of, interval, mean_feature, planted
+from fer_perturb.data.datamodule import Batch
 from fer_perturb.data.packed import PackedData
 from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
-from fer_perturb.files import write_text
+from fer_perturb.files import write_npy, write_text
 from fer_perturb.report.figures import save_figure
-from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.phases.predictor import Predictor
+from fer_perturb.schemes.regions.regions import Regions
 from fer_perturb.train import train
 
 BEGIN, END = "<!-- fixed maps:begin -->", "<!-- fixed maps:end -->"
@@ -77,16 +77,30 @@ def fixed_map(data: PackedData, what: str, share: float) -> NDArray[np.int8]:
     return labels
 
 
+@dataclass(frozen=True)
+class FixedMap(Regions):
+    """The regions of one map for all images, int8 (H, W) in `file`, in the frame of the network's input."""
+
+    file: str
+    frame: ClassVar[Literal["image", "input"]] = "input"
+
+    @property
+    def n(self) -> int:
+        return 3
+
+    def maps(self, batch: Batch, state: nn.Module) -> Tensor:
+        return torch.from_numpy(np.load(self.file)).to(batch["image"].device).expand(len(batch["image"]), -1, -1)
+
+
 def under(labels: NDArray[np.int8], seed: int) -> dict[str, Any]:
-    """The run whose clusters are `labels` in every epoch."""
-
-    def keep(self: ClusterMaskCallback, trainer: pl.Trainer, predictor: Predictor) -> None:
-        predictor.cluster_map.copy_(torch.from_numpy(labels))
-
-    outputs = OUTPUTS / sha256(labels.tobytes()).hexdigest()[:8]  # the run's own hash knows nothing of the map
-    with patch.object(ClusterMaskCallback, "update", keep):
-        # grey_value has no phase 1, and its maps are replaced
-        return summary_of("experiment=planted", "scheme=grey_value", f"seed={seed}", f"paths.outputs={outputs}")
+    """The run whose regions are `labels` in every epoch; there is no phase 1."""
+    file = OUTPUTS.resolve() / f"{sha256(labels.tobytes()).hexdigest()[:8]}.npy"
+    write_npy(file, labels)
+    regions = (f"scheme.regions._target_={__name__}.FixedMap", f"+scheme.regions.file={file}")
+    return summary_of(
+        "experiment=planted", "scheme=landmarks", "scheme.name=fixed_map", *regions, f"seed={seed}",
+        f"paths.outputs={OUTPUTS}",
+    )  # fmt: skip
 
 
 def summary_of(*overrides: str) -> dict[str, Any]:

@@ -98,4 +98,6 @@ def grown(axis: Axis, what: str, seconds: Callable[[float], float], sizes: Seque
 
 
 def settings(n: int) -> ClusterSettings:
-    return ClusterSettings(n, 1.5, 1.2, floor=0.0, top_share=1.0, restarts=10)
+    return ClusterSettings(
+        n_clusters=n, position_weight=1.5, attention_weight=1.2, floor=0.0, top_share=1.0, restarts=10
+    )

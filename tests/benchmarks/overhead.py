@@ -28,7 +28,9 @@ def row(bench: Bench, model: str, recipe: str, batch_size: int, bound: float | N
     steps = bench.count(STEPS[model])
     step = bare_step(bench, chain)
     augmentation = chain.predictor.task().augmentation.to(bench.device)
-    images = torch.randint(256, (batch_size, 1, *chain.experiment.data.image_size), dtype=torch.uint8, device=bench.device)
+    images = torch.randint(
+        256, (batch_size, 1, *chain.experiment.data.image_size), dtype=torch.uint8, device=bench.device
+    )
     for _ in range(WARM_UP):
         step()
         augmentation(images)

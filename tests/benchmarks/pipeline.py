@@ -13,7 +13,6 @@ from benchmarks.measure import Row, Target, against_peers, take_turns
 from fer_perturb.data.augment import Augmentation
 from fer_perturb.data.datamodule import Batches, ShuffledBatches
 from fer_perturb.data.synthetic import draw_faces
-from fer_perturb.experiment.recipe import Recipe
 
 BATCH = 128
 CROP = 40
@@ -43,8 +42,7 @@ def rows(bench: Bench) -> list[Row]:
 
 def our_rate(bench: Bench, crop: int | None) -> float:
     """Images a second from the packed array to what the network is given."""
-    config = bench.chain("recipe=paper").config.recipe
-    settings = Recipe.from_config(config, (SIDE, SIDE)).augmentation
+    settings = bench.chain("recipe=paper").experiment.recipe.augmentation
     augmentation = Augmentation(settings, crop).to(bench.device)
     split = bench.data.splits["train"]
     batches = Batches(split)

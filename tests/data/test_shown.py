@@ -13,6 +13,7 @@ from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.experiment.experiment import open_experiment
+from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.train import train
 
@@ -109,7 +110,4 @@ def test_a_run_is_trained_and_tested_without_them(data, tmp_path):
     assert file.name == "faces+nose@1.parquet"
     assert len(tested.names) == 15
     every = composed(*overrides, "dataset=folder", "dataset.name=faces")
-    assert (
-        Chain(open_experiment(every)).predictor.key()
-        != Chain(open_experiment(config)).predictor.key()
-    )
+    assert Chain(open_experiment(every)).predictor.key() != Chain(open_experiment(config)).predictor.key()

@@ -58,6 +58,7 @@ def identity(config):
 @pytest.fixture
 def hidden_share(data_directory, tmp_path, monkeypatch):
     """Share of the pixels that each masked training view hides (3,), and the whole images that are seen beside them."""
+
     def each_in_turn(count, n, share, device):
         return torch.arange(count, device=device) % n
 

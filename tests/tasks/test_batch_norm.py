@@ -24,7 +24,9 @@ def test_the_statistics_are_those_of_the_training_images_and_the_weights_stay(da
     first.running_mean.fill_(5.0)
     weights = {name: value.clone() for name, value in task.named_parameters()}
     random = torch.get_rng_state()
-    took = reestimate_batch_norm(task, chain.run.data, make_trainer(chain.experiment.trainer, chain.experiment.recipe, tmp_path, None))
+    took = reestimate_batch_norm(
+        task, chain.run.data, make_trainer(chain.experiment.trainer, chain.experiment.recipe, tmp_path, None)
+    )
 
     images = to_unit(torch.from_numpy(chain.experiment.data.splits["train"].images[:])).unsqueeze(1)
     with torch.no_grad():

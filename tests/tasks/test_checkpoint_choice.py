@@ -83,7 +83,9 @@ def test_of_equally_good_epochs_the_first(accuracies, best, data_directory, tmp_
     chain = Chain(open_experiment(config))
     task = chain.predictor.task()
     notes = Notes()
-    record = fit(task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None, callbacks=[notes])
+    record = fit(
+        task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None, callbacks=[notes]
+    )
     assert record["best_epoch"] == best
     equal = [all(torch.equal(value, kept[name]) for name, value in task.state_dict().items()) for kept in notes.weights]
     assert equal == [epoch == best for epoch in range(5)]

@@ -65,7 +65,9 @@ def test_it_leaves_no_trace(overrides, data_directory, tmp_path):
 
 
 def test_every_second_epoch(data_directory, tmp_path):
-    _, _, callback, *_ = run(data_directory, tmp_path, "scheme=perturb", "scheme.regions.every_n_epochs=2", "recipe.epochs=4")
+    _, _, callback, *_ = run(
+        data_directory, tmp_path, "scheme=perturb", "scheme.regions.every_n_epochs=2", "recipe.epochs=4"
+    )
     assert [record["epoch"] for record in callback.history] == [0, 2]
 
 

@@ -63,9 +63,9 @@ def test_a_cycle_too_short_to_rise_is_refused(data_directory, tmp_path):
 
 def test_the_bar_shows_the_loss(data_directory, tmp_path):
     config = small(data_directory, tmp_path, "scheme=baseline", "trainer.enable_progress_bar=true")
-    task, data = task_and_data(config)
+    chain, task = chain_and_task(config)
     trainer = make_trainer(chain.experiment.trainer, task.recipe, tmp_path, None)
-    trainer.fit(task, data)
+    trainer.fit(task, chain.run.data)
     bar = trainer.progress_bar_callback
     assert isinstance(bar, Bar)
     loss = float(trainer.callback_metrics["train/loss"])
@@ -82,7 +82,14 @@ def test_what_goes_wrong_in_training_is_not_taken_for_a_full_disk(data_directory
         def on_train_batch_start(self, *_):
             raise error
 
-    task, data = task_and_data(config := small(data_directory, tmp_path, "scheme=baseline"))
+    chain, task = chain_and_task(small(data_directory, tmp_path, "scheme=baseline"))
     with pytest.raises(type(error)) as raised:
-        fit(task, data, settings=chain.experiment.trainer, directory=tmp_path, logger=None, callbacks=[Wrong()])
+        fit(
+            task,
+            chain.run.data,
+            settings=chain.experiment.trainer,
+            directory=tmp_path,
+            logger=None,
+            callbacks=[Wrong()],
+        )
     assert raised.value is error

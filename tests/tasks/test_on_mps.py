@@ -13,7 +13,12 @@ from fer_perturb.train import train
 
 SCHEMES = [
     ["scheme=perturb", "recipe.crop=40", "recipe.mixup=0.2", "recipe.augmentation.erase=0.5"],
-    ["scheme=perturb_image", "scheme.regions.top_share=0.5", "scheme.reestimate_bn=true", "test_on=[synthetic+mouth@0.5-skin]"],
+    [
+        "scheme=perturb_image",
+        "scheme.regions.top_share=0.5",
+        "scheme.reestimate_bn=true",
+        "test_on=[synthetic+mouth@0.5-skin]",
+    ],
     ["scheme=most_attended", "scheme/regions=image", "scheme/attention=own_gates", "model.attention.at=[stage1]"],
     ["scheme=landmarks", "scheme/views=sample", "recipe.grow_from=32"],
 ]

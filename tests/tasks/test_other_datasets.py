@@ -274,7 +274,9 @@ def test_three_classes_of_another_size(overrides: list[str], places: list[str]) 
     assert summary["phases"]["predictor"]["images"] == 6 * (kept // 16) * 16
     if config.scheme.regions:
         weights = load_file(run / "predictor" / "weights.safetensors")
-        assert weights["region_state.cluster_map"].shape == SIZE  # the data set's map too, which is cropped with the images
+        assert (
+            weights["region_state.cluster_map"].shape == SIZE
+        )  # the data set's map too, which is cropped with the images
         assert weights["region_state.cluster_map"].unique().tolist() == [0, 1, 2]
         assert np.load(run / "clustering" / "attention.npy").shape == SIZE
         assert torch.isfinite(weights["region_state.centres"]).all()

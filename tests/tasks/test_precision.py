@@ -10,8 +10,8 @@ import pytest
 from composing import choices, composed, small
 
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.experiment import precision
+from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.experiment.precision import computes_in_bf16, device_type, resolved_precision
 from fer_perturb.report.run_table import print_runs
 from fer_perturb.tasks.chain import Chain

@@ -81,7 +81,9 @@ def test_sampled_views_are_drawn_per_image(build):
     torch.manual_seed(0)
     task.training_step(data.first_batch(0), 0)
     seen = grey(task, task.network.seen[0])
-    hidden = torch.stack([(seen[:, 0, task.region_state.cluster_map == view].abs() < 1e-6).all(dim=1) for view in range(3)])
+    hidden = torch.stack(
+        [(seen[:, 0, task.region_state.cluster_map == view].abs() < 1e-6).all(dim=1) for view in range(3)]
+    )
     assert (hidden.sum(dim=0) <= 1).all()
     assert hidden.any(dim=1).all()  # each cluster somewhere in the batch
     assert (~hidden.any(dim=0)).any()  # and some images whole

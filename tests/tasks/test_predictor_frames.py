@@ -164,7 +164,9 @@ def test_training_images_wear_their_own_maps_in_the_order_of_the_batch(build):
     assert not torch.equal(index, index.sort().values)
     maps = task.regions.maps({"index": index}, task.region_state)
     assert maps.dtype == torch.int8
-    assert all(torch.equal(own, task.region_state.maps_of["train"][row]) for own, row in zip(maps, index.tolist(), strict=True))
+    assert all(
+        torch.equal(own, task.region_state.maps_of["train"][row]) for own, row in zip(maps, index.tolist(), strict=True)
+    )
 
 
 def test_as_a_control_images_wear_another_training_image_s_map(build, tmp_path):
@@ -201,7 +203,7 @@ def outputs(tmp_path_factory):
 )
 def test_what_an_image_gets_does_not_depend_on_its_batch(data_directory, outputs, overrides):
     """DESIGN, decision 6."""
-    config, chain, task, _ = clustered(data_directory, outputs, *overrides, "recipe.tta=flip")
+    _, chain, task, _ = clustered(data_directory, outputs, *overrides, "recipe.tta=flip")
     split = chain.experiment.data.splits["test"]
     trainer = make_trainer(chain.experiment.trainer, chain.experiment.recipe, outputs, None)
 
@@ -249,7 +251,7 @@ class Input(pl.Callback):
 )
 def test_the_attention_of_a_batch_is_on_the_very_pixels_of_its_training_step(data_directory, outputs, overrides):
     overrides = [*overrides, "recipe.augmentation.erase=0.5", "recipe.batch_size=16"]
-    config, chain, task, made = clustered(data_directory, outputs, "scheme/regions=batch", *overrides)
+    _, chain, task, made = clustered(data_directory, outputs, "scheme/regions=batch", *overrides)
     attended, classifier = [], task.sight.classifier
     attention = classifier.attention
 

@@ -113,7 +113,7 @@ def test_neither_does_hiding_a_feature(part, device):
 
 
 def test_neither_does_lightning_within_it(data_directory, tmp_path):
-    config, chain, task = untrained(data_directory, tmp_path, "scheme/regions=image", "scheme/views=sample")
+    _, chain, task = untrained(data_directory, tmp_path, "scheme/regions=image", "scheme/views=sample")
     step, found = task.training_step, []
 
     def watched(batch, batch_idx):

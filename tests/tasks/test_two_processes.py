@@ -81,7 +81,9 @@ def test_the_same_masks_and_each_image_once(data_directory, trained, number):
     values = [line.split(",") for line in logged[-1].read_text().splitlines()]
     column = values[0].index("val/accuracy")
     best = max(float(row[column]) for row in values[1:] if row[column])
-    if "scheme/attention=own_gates" not in scheme:  # its maps follow the weights, and those of val are of the epoch's start
+    if (
+        "scheme/attention=own_gates" not in scheme
+    ):  # its maps follow the weights, and those of val are of the epoch's start
         assert summary["val"]["accuracy"] == pytest.approx(best, abs=1e-5)
     assert best * 61 == pytest.approx(round(best * 61), abs=1e-3)
     assert summary["phases"]["predictor"]["images"] == 2 * 3 * 32
