@@ -123,6 +123,9 @@ def test_a_home_that_nobody_has(tmp_path: Path, commands: Commands) -> None:
             ["scheme.regions.n_cluster=3"],
             ["scheme.regions.n_cluster: there is no such key. Did you mean scheme.regions.n_clusters?"],
         ),
+        (["scheme.scope=image"], ["this key has another name now: scheme/regions=image"]),
+        (["-m", "scheme.views=all,sample"], ["now: scheme/views=all,sample"]),
+        (["scheme.n_clusters=4"], ["now: scheme.regions.n_clusters=4"]),
         (["scheme=baseline", "recipe.epoch=3"], ["recipe.epoch: there is no such key. Did you mean recipe.epochs?"]),
         (["dataset=synthetic", "dataset.drawing.trian=3"], ["Did you mean dataset.drawing.train?"]),
         (["dataset=folder", "dataset.val_share=0.2"], ["dataset.val_share: there is no such key."]),  # prepare has it

@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from composing import choices, small
+from omegaconf import OmegaConf
 
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.schemes.regions.one_region import OneRegion
+from fer_perturb.schemes.scheme import scheme_from
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.train import train
 
