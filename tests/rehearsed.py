@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fer_perturb.tasks import fitting
+from fer_perturb.tasks.training import fitting
 from fer_perturb.tasks.training.classifier import Classifier
 
 REHEARSED = "val/rehearsed"

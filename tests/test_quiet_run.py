@@ -21,7 +21,7 @@ from pytorch_lightning.plugins import MixedPrecision
 from pytorch_lightning.utilities import rank_zero_warn
 from stepping import untrained
 
-from fer_perturb.tasks import fitting, others_warnings
+from fer_perturb.tasks.training import fitting, others_warnings
 from fer_perturb.tasks.training.others_warnings import silence_others
 
 HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)  # by Python itself

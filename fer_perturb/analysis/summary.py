@@ -15,8 +15,8 @@ from fer_perturb.data.ferplus import CLASSES, plurality
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.experiment import Experiment
-from fer_perturb.experiment.identity import content_key, run_hash
-from fer_perturb.runs.phase_cache import PhaseResult
+from fer_perturb.experiment.identity import run_hash
+from fer_perturb.runs.phase_cache import PhaseResult, content_key
 from fer_perturb.runs.run_directory import SUMMARY, commit, read_summary, write_summary
 from fer_perturb.tasks.chain import Chain
 

@@ -10,12 +10,13 @@ from torch import nn
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.identity import Settings, content_key, of_trainer, run_hash
+from fer_perturb.experiment.identity import Settings, of_trainer, run_hash
 from fer_perturb.experiment.networks import NetworkSettings, network_settings
 from fer_perturb.experiment.open_data import open_data
 from fer_perturb.experiment.other_datasets import canonical_names, other_datasets
 from fer_perturb.experiment.precision import resolved_precision
 from fer_perturb.experiment.recipe import Recipe
+from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.schemes.scheme import Scheme, scheme_from
 
 

@@ -5,8 +5,9 @@ What decides a phase's result is said by the phase (tasks/phases), from the same
 
 import copy
 import hashlib
-import json
 from typing import Any
+
+from fer_perturb.runs.phase_cache import canonical
 
 Settings = dict[str, Any]
 """A resolved config, in plain dictionaries, lists and values."""
@@ -23,16 +24,6 @@ def run_hash(settings: Settings) -> str:
     content = {key: value for key, value in settings.items() if key not in left_out}
     content["trainer"] = of_trainer(settings["trainer"])
     return hashlib.sha256(canonical(content).encode()).hexdigest()[:8]
-
-
-def content_key(content: dict[str, Any]) -> str:
-    """16 hex digits of the sha256 of `content` as canonical JSON: the name of a phase's results."""
-    return hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
-
-
-def canonical(content: dict[str, Any]) -> str:
-    """JSON that is the same for the same content."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def of_trainer(trainer: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ again.
 
 import ctypes
 import gc
+import hashlib
 import json
 import os
 import shutil
@@ -46,23 +47,33 @@ class PhaseResult:
         return {"key": self.key, "cached": self.cached, **self.record}
 
 
+def content_key(content: dict[str, Any]) -> str:
+    """16 hex digits of the sha256 of `content`."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
+
+
+def canonical(content: dict[str, Any]) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
 def run_phase(
     cache: Path,
     name: str,
     title: str,
-    key: str,
     content: dict[str, Any],
     work: Callable[[Path], dict[str, Any]],
     *,
     first: bool = True,
     together: bool = False,
 ) -> PhaseResult:
-    """The finished phase of that content and `key`: found, or made by `work`; `title` tells the person at the terminal.
+    """The finished phase of that content: found, or made by `work`; `title` tells the person at the terminal.
 
     `work` gets the folder to leave its files in, where an interrupted run's files may lie, and returns the record.
     Of two programs that want the same phase one works and the other waits. Of the processes of one program the `first`
     finds or makes it; the others do their part of work that is done `together`, and wait.
     """
+    key = content_key(content)
     directory = cache / name / key
     partial, failed, done = directory.with_name(key + PARTIAL), directory.with_name(key + ".failed"), directory / RECORD
     attempt = next_attempt(directory, first)

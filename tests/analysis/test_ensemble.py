@@ -51,7 +51,7 @@ def test_a_missing_member_is_named_with_the_command_that_trains_it(data_director
 
 
 def test_a_member_of_other_code_or_data_counts_as_missing(data_directory, members, monkeypatch):
-    from fer_perturb.tasks import predictor
+    from fer_perturb.tasks.phases import predictor_phase as predictor
 
     outputs, _ = members
     monkeypatch.setattr(predictor, "VERSION", predictor.VERSION + 1)

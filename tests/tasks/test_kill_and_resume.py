@@ -21,10 +21,10 @@ OVERRIDES = [
 
 TASKS = "fer_perturb.tasks"
 KILLS = {  # where, and what is there then
-    Hold(f"{TASKS}.classifier:Classifier.training_step", 4): "attention/*.partial/checkpoints/last.ckpt",
-    Hold(f"{TASKS}.attention_clustering:AttentionClustering.predict_step"): "clustering/*.partial",
-    Hold(f"{TASKS}.predictor:Predictor.training_step", 4): "predictor/*.partial/checkpoints/last.ckpt",
-    Hold(f"{TASKS}.chain:predict"): "predictor/*.partial/weights.safetensors",
+    Hold(f"{TASKS}.training.classifier:Classifier.training_step", 4): "attention/*.partial/checkpoints/last.ckpt",
+    Hold(f"{TASKS}.phases.attention_clustering:AttentionClustering.predict_step"): "clustering/*.partial",
+    Hold(f"{TASKS}.phases.predictor:Predictor.training_step", 4): "predictor/*.partial/checkpoints/last.ckpt",
+    Hold(f"{TASKS}.phases.trained:predict"): "predictor/*.partial/weights.safetensors",
 }
 
 

@@ -4,8 +4,7 @@ import pytest
 from composing import small
 
 from fer_perturb.experiment.experiment import open_experiment
-from fer_perturb.experiment.identity import content_key
-from fer_perturb.runs.phase_cache import link_into, run_phase
+from fer_perturb.runs.phase_cache import content_key, link_into, run_phase
 from fer_perturb.tasks.chain import Chain
 
 
@@ -17,9 +16,9 @@ def test_the_same_content_is_found_again(tmp_path):
         (directory / "weights").write_text("w")
         return {"seconds": 1.5}
 
-    first = run_phase(tmp_path, "attention", "Phase 1", "k1", {"a": 1}, work)
-    again = run_phase(tmp_path, "attention", "Phase 1", "k1", {"a": 1}, work)
-    other = run_phase(tmp_path, "attention", "Phase 1", "k2", {"a": 2}, work)
+    first = run_phase(tmp_path, "attention", "Phase 1", {"a": 1}, work)
+    again = run_phase(tmp_path, "attention", "Phase 1", {"a": 1}, work)
+    other = run_phase(tmp_path, "attention", "Phase 1", {"a": 2}, work)
     assert len(calls) == 2
     assert (first.cached, again.cached, other.cached) == (False, True, False)
     assert first.record == again.record == {"seconds": 1.5}
@@ -36,8 +35,8 @@ def test_an_interrupted_phase_goes_on_with_its_files(tmp_path):
         return {"found": (directory / "checkpoint").read_text()}
 
     with pytest.raises(RuntimeError):
-        run_phase(tmp_path, "predictor", "Phase 3", "k1", {"a": 1}, breaks)
-    result = run_phase(tmp_path, "predictor", "Phase 3", "k1", {"a": 1}, goes_on)
+        run_phase(tmp_path, "predictor", "Phase 3", {"a": 1}, breaks)
+    result = run_phase(tmp_path, "predictor", "Phase 3", {"a": 1}, goes_on)
     assert not result.cached
     assert result.record == {"found": "half"}
 
@@ -53,7 +52,7 @@ def test_a_run_stands_alone(tmp_path):
         (directory / "predictions" / "x.parquet").write_text("p")
         return {}
 
-    result = run_phase(tmp_path / "cache", "predictor", "Phase 3", "k", {}, work)
+    result = run_phase(tmp_path / "cache", "predictor", "Phase 3", {}, work)
     link_into(result, tmp_path / "run")
     for file in result.directory.rglob("*.parquet"):
         file.unlink()

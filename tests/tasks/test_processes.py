@@ -5,11 +5,11 @@ import time
 
 import pytest
 
+from fer_perturb import processes
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_json
 from fer_perturb.processes import announce, noted, program, wait_for
 from fer_perturb.runs.phase_cache import AT_WORK, run_phase
-from fer_perturb.tasks import processes
 
 
 @pytest.fixture(autouse=True)

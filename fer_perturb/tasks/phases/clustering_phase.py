@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from fer_perturb.data.augment import Augmentation
 from fer_perturb.experiment.cost import looking
-from fer_perturb.experiment.identity import content_key
+from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.tasks.phases.attention_clustering import VERSION, AttentionClustering
 from fer_perturb.tasks.phases.attention_phase import AttentionPhase
 from fer_perturb.tasks.phases.phase import Phase, Run

@@ -10,8 +10,7 @@ from pytorch_lightning.loggers import Logger
 
 from fer_perturb.data.datamodule import FaceDataModule
 from fer_perturb.experiment.experiment import Experiment
-from fer_perturb.experiment.identity import content_key
-from fer_perturb.runs.phase_cache import PhaseResult, link_into, run_phase
+from fer_perturb.runs.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.training.classifier import Classifier
 from fer_perturb.tasks.training.fitting import make_trainer, on_one_device, refuse_idle_tasks
 
@@ -89,7 +88,6 @@ class Phase(ABC):
                 self.run.cache,
                 self.name,
                 f"{told}, seed {self.experiment.seed}",
-                self.key(),
                 self.content(),
                 self.work,
                 first=self.run.first,
