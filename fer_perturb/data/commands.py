@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fer_perturb.data.action_units import STRENGTH
+from fer_perturb.data.drawn_faces.action_units import STRENGTH
 
 KINDS = {"folder": "folder", "drawn": "synthetic", "drawn masks": "maskfer", "released MaskFer": "maskfer"}
 NAMED = {"fer2013": "fer2013", "maskfer": "maskfer", "synthetic": "synthetic", "planted": "planted"}

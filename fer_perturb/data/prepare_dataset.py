@@ -17,8 +17,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from fer_perturb import files
 from fer_perturb.data import drawn_masks
-from fer_perturb.data.action_units import STRENGTH
 from fer_perturb.data.audit import audit, audit_table
+from fer_perturb.data.drawn_faces.action_units import STRENGTH
 from fer_perturb.data.emotions import EMOTIONS, SPLITS
 from fer_perturb.data.fer2013 import read_fer2013
 from fer_perturb.data.ferplus import Votes, agreement, joined, read_votes, shipped_votes
@@ -145,16 +145,16 @@ def prepare_synthetic(
     cue: float = 0.0,
     strength: Sequence[float] = STRENGTH,
 ) -> PackedData:
-    """Drawn faces (see synthetic.py) into `root`; the same arguments find them there again.
+    """Drawn faces (see drawn_faces) into `root`; the same arguments find them there again.
 
     Beside images and labels each split has `landmarks` (N, 68, 2) float32, `drawn` (the emotion that was drawn,
     before label noise) and `regions` (see `drawn_regions`). Images are named face<number>. A share `cue` of the
     training images carries a bar code of its label (see planted_cue.py), and none of val and test does. Expressions
     are drawn with a `strength` from the least to the most. Raises UserError.
     """
-    from fer_perturb.data.planted_cue import VERSION as CUE_VERSION  # the other datasets do not need them
-    from fer_perturb.data.planted_cue import plant_cue
-    from fer_perturb.data.synthetic import draw_faces
+    from fer_perturb.data.drawn_faces.drawing import draw_faces
+    from fer_perturb.data.drawn_faces.planted_cue import VERSION as CUE_VERSION  # the other datasets do not need them
+    from fer_perturb.data.drawn_faces.planted_cue import plant_cue
 
     counts = dict(zip(SPLITS, (n_train, n_val, n_test), strict=True))
     if min(counts.values()) < 1:

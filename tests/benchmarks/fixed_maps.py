@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.controls import DOCS, average, commit_of, interval, mean_feature, planted
+from fer_perturb.data.drawn_faces.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.data.packed import PackedData
-from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_text
 from fer_perturb.report.figures import save_figure
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback

@@ -12,7 +12,7 @@ from benchmarks.bench import SIDE, Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
 from fer_perturb.data.augment import Augmentation
 from fer_perturb.data.datamodule import Batches, ShuffledBatches
-from fer_perturb.data.synthetic import draw_faces
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.tasks.recipe import Recipe
 
 BATCH = 128

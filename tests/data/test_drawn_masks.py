@@ -3,8 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.drawn_masks import STYLES, along, covered, curve, draw_mask
-from fer_perturb.data.synthetic import draw_faces
 
 
 @pytest.fixture(scope="module")

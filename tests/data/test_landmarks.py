@@ -9,11 +9,11 @@ import torch
 from composing import DRAWING, composed
 
 from fer_perturb.data import face_predictor, landmarks
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.face_predictor import place
 from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import UNREST, RawSplit, load_packed, write_packed
-from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.files import PARTIAL, sha256, write_npy
 from fer_perturb.landmarks import landmarks as place_them

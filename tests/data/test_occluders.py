@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from fer_perturb.data.datamodule import Batches, FaceDataModule, ResidentBatches
+from fer_perturb.data.drawn_faces.drawing import REGIONS
 from fer_perturb.data.occluders import FEATURES, FILLS, Occluder, Part, inside
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.prepare_dataset import drawn_regions
-from fer_perturb.data.synthetic import REGIONS
 from fer_perturb.errors import UserError
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.prepare_dataset import drawn_regions, prepare_synthetic
-from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 
 

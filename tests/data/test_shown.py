@@ -5,11 +5,11 @@ import pytest
 from composing import composed, small_overrides
 
 from fer_perturb.analysis.predictions import read_predictions
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.shown import shown
-from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.open_data import open_data

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 from small_fer2013 import EMOTIONS, Picture, pictures, write_fer2013_csv, write_folder, write_icml_csv, write_zip
 
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.landmarks import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_maskfer, prepare_synthetic
-from fer_perturb.data.synthetic import draw_faces
 
 CLASSES = ("calm", "tense", "wild")
 COUNTS = {"train": 24, "val": 9, "test": 9}

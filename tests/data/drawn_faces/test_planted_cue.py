@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from fer_perturb.data.drawn_faces.planted_cue import BARS, BRIGHT, DARK, LEFT, THICKNESS, TOP, WIDTH, plant_cue
 from fer_perturb.data.packed import load_packed
-from fer_perturb.data.planted_cue import BARS, BRIGHT, DARK, LEFT, THICKNESS, TOP, WIDTH, plant_cue
 from fer_perturb.data.prepare_dataset import prepare_synthetic
 from fer_perturb.errors import UserError
 

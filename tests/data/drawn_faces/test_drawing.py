@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_perturb.data.action_units import (
+from fer_perturb.data.drawn_faces.action_units import (
     COMPANION_UNITS,
     EMOTION_UNITS,
     MOVES,
@@ -19,9 +19,10 @@ from fer_perturb.data.action_units import (
     moves,
     unit_intensities,
 )
-from fer_perturb.data.drawn_geometry import landmarks, sample_faces
+from fer_perturb.data.drawn_faces.drawing import CLASS_COUNTS, REGIONS, DrawnFaces, class_counts, draw_faces
+from fer_perturb.data.drawn_faces.geometry import landmarks
+from fer_perturb.data.drawn_faces.sampling import sample_faces
 from fer_perturb.data.emotions import EMOTIONS
-from fer_perturb.data.synthetic import CLASS_COUNTS, REGIONS, DrawnFaces, class_counts, draw_faces
 
 BROWS, EYES, NOSE, MOUTH = slice(17, 27), slice(36, 48), slice(27, 36), slice(48, 68)
 

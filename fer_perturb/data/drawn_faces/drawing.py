@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_perturb.data.action_units import STRENGTH, moves, unit_intensities
-from fer_perturb.data.drawn_geometry import landmarks, sample_faces
-from fer_perturb.data.drawn_render import REGIONS, render
-from fer_perturb.data.drawn_scene import NOISE, sample_scenes
-from fer_perturb.data.drawn_shapes import take
+from fer_perturb.data.drawn_faces.action_units import STRENGTH, moves, unit_intensities
+from fer_perturb.data.drawn_faces.geometry import landmarks
+from fer_perturb.data.drawn_faces.render import REGIONS, render
+from fer_perturb.data.drawn_faces.sampling import sample_faces
+from fer_perturb.data.drawn_faces.scene import NOISE, sample_scenes
+from fer_perturb.data.drawn_faces.shapes import take
 from fer_perturb.data.emotions import EMOTIONS
 
 __all__ = ["CLASS_COUNTS", "REGIONS", "DrawnFaces", "draw_faces"]

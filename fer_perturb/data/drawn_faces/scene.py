@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_perturb.data.drawn_shapes import Floats, between, blend, bump, inside, line, take, zigzag
+from fer_perturb.data.drawn_faces.shapes import Floats, between, blend, bump, inside, line, take, zigzag
 
 # What stands in front of a share of the faces.
 OCCLUDERS = {"none": 0.84, "hand": 0.05, "bar": 0.04, "microphone": 0.04, "scarf": 0.03}
@@ -178,7 +178,7 @@ def paint_scarf(canvas: Floats, x: Floats, y: Floats, half: Floats, size: Floats
     blend(canvas, line(y - edge, half, 0.4, 0.9) * 0.4, tone * 0.4)
 
 
-def light(canvas: Floats, scene: Scene, noise: Floats, size: int) -> NDArray[np.uint8]:
+def expose(canvas: Floats, scene: Scene, noise: Floats, size: int) -> NDArray[np.uint8]:
     """Light, lens and sensor: gain and gradient, contrast, blur, noise; (B, size, size) uint8."""
     x, y = pixels(size)
     canvas *= scene.gain + (scene.light_right * ((x - 23.5) / 24) + scene.light_down * ((y - 23.5) / 24))
