@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 
 from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
-from fer_perturb.data.clean import has_twin
-from fer_perturb.data.ferplus import CLASSES, plurality
+from fer_perturb.data.ferplus.labels import CLASSES, plurality
 from fer_perturb.data.packed import PackedData
+from fer_perturb.data.quality.clean import has_twin
 from fer_perturb.errors import UserError, warn
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phase_cache import PhaseResult, content_key

@@ -1,12 +1,12 @@
 """The control `extra_erasing`: a random rectangle hidden where Perturb would hide a cluster, as large as that.
 
-Random erasing is Zhong et al. 2020's; its rectangles have the shapes that the recipe's own have (data/augment.py).
+Random erasing is Zhong et al. 2020's; its rectangles have the shapes of the recipe's (data/augmentation/augment.py).
 """
 
 import torch
 from torch import Tensor
 
-from fer_perturb.data.augment import rectangles
+from fer_perturb.data.augmentation.augment import rectangles
 from fer_perturb.perturb.views import masks
 
 

@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fer_perturb.data.augment import to_unit
-from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.data.augmentation.augment import to_unit
+from fer_perturb.data.loading.batches import Batch
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_bytes, write_npy
 from fer_perturb.perturb.clusters import ClusterMap, agreement, areas, cluster_map, position_only_map

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.seeds import derive, seed_step
 

@@ -14,7 +14,7 @@ from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from safetensors.torch import load_file, save
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.files import link, write_bytes

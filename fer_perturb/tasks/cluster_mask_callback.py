@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fer_perturb.data.augment import to_unit
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.augmentation.augment import to_unit
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.perturb.clusters import areas, changed
 from fer_perturb.tasks.attention_clustering import cluster, describe
 from fer_perturb.tasks.attention_source import (

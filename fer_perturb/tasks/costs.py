@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.tasks.flops import optimizer_flops, training_flops
 from fer_perturb.tasks.recipe import Recipe
 from fer_perturb.tasks.scheme import Scheme

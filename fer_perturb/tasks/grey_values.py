@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.tasks.classifier import Classifier
 from fer_perturb.tasks.recipe import Recipe
 

@@ -3,7 +3,7 @@
 import pytorch_lightning as pl
 import torch
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.perturb.landmark_regions import landmark_regions
 from fer_perturb.tasks.predictor import Predictor
 

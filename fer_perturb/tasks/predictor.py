@@ -4,9 +4,10 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from fer_perturb.data.augment import to_unit
-from fer_perturb.data.crops import TestTimeAugmentation
-from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.data.augmentation.augment import to_unit
+from fer_perturb.data.augmentation.crops import TestTimeAugmentation
+from fer_perturb.data.loading.batches import Batch
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.frames import decode, encode
 from fer_perturb.perturb.landmark_regions import landmark_regions

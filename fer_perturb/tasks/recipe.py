@@ -10,8 +10,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fer_perturb.data.augment import AugmentationSettings
-from fer_perturb.data.crops import TestTimeAugmentation
+from fer_perturb.data.augmentation.augment import AugmentationSettings
+from fer_perturb.data.augmentation.crops import TestTimeAugmentation
 from fer_perturb.errors import UserError
 from fer_perturb.settings import settings_from
 

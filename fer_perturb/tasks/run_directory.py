@@ -19,6 +19,7 @@ SUMMARY = "summary.json"
 
 # where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
 NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
+NOT_CONTENT_OF_DATASET = {"reader", "maker"}  # they decide the data, whose arrays the phases' keys know
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
 # keys that runs are older than count as absent at the value that all had before
 YOUNGER = {"dataset.labels": "own", "dataset.drawing.strength": [0.3, 1.25]}
@@ -34,6 +35,7 @@ def config_hash(config: DictConfig) -> str:
     # the members of an ensemble have epochs of their own, so that there the reference tells
     left_out = NOT_CONTENT - {"budget_of"} if "members" in plain["model"] else NOT_CONTENT
     content = {key: value for key, value in plain.items() if key not in left_out}
+    content["dataset"] = {k: v for k, v in plain["dataset"].items() if k not in NOT_CONTENT_OF_DATASET}
     content["trainer"] = {k: v for k, v in plain["trainer"].items() if k not in NOT_CONTENT_OF_TRAINER}
     text = json.dumps(without_younger(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -6,7 +6,7 @@ from composing import small
 from safetensors.torch import load_file
 from torch import nn
 
-from fer_perturb.data.augment import to_unit
+from fer_perturb.data.augmentation.augment import to_unit
 from fer_perturb.open_data import open_data
 from fer_perturb.tasks.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.chain import Chain

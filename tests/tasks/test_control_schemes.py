@@ -5,7 +5,7 @@ import torch
 from composing import small
 from probing import Probe
 
-from fer_perturb.data.datamodule import in_order
+from fer_perturb.data.loading.batches import in_order
 from fer_perturb.open_data import open_data
 from fer_perturb.perturb.clusters import cluster_map
 from fer_perturb.tasks import predictor

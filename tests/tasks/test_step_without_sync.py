@@ -9,7 +9,9 @@ import torch
 from stepping import ready, untrained
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fer_perturb.data.occluders import FEATURES, FILLS, Occluder
+from fer_perturb.data.occlusion.features import FEATURES
+from fer_perturb.data.occlusion.fills import FILLS
+from fer_perturb.data.occlusion.occluder import Occluder
 from fer_perturb.tasks.fitting import make_trainer
 
 aten = torch.ops.aten

@@ -3,7 +3,8 @@ import pytest
 
 from fer_perturb.data.drawn_faces.planted_cue import BARS, BRIGHT, DARK, LEFT, THICKNESS, TOP, WIDTH, plant_cue
 from fer_perturb.data.packed import load_packed
-from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.data.packing import make
+from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 from fer_perturb.errors import UserError
 
 
@@ -25,9 +26,9 @@ def test_the_code_tells_the_label_also_when_mirrored():
 
 
 def test_only_a_share_of_the_training_images_carries_it(tmp_path):
-    counts = {"n_train": 200, "n_val": 50, "n_test": 60}
-    planted = prepare_synthetic(tmp_path / "planted", seed=0, cue=0.9, **counts)
-    plain = prepare_synthetic(tmp_path / "plain", seed=0, **counts)
+    counts = {"train": 200, "val": 50, "test": 60}
+    planted = make(tmp_path / "planted", DrawnFacesMaker(seed=0, cue=0.9, **counts))
+    plain = make(tmp_path / "plain", DrawnFacesMaker(seed=0, **counts))
     train = planted.splits["train"]
     said, has = read(train.images)
     assert has.sum() == 180
@@ -45,4 +46,4 @@ def test_only_a_share_of_the_training_images_carries_it(tmp_path):
 
 def test_a_share_is_a_share(tmp_path):
     with pytest.raises(UserError, match=r"dataset.drawing.cue=1.5"):
-        prepare_synthetic(tmp_path / "planted", seed=0, n_train=2, n_val=2, n_test=2, cue=1.5)
+        make(tmp_path / "planted", DrawnFacesMaker(seed=0, train=2, val=2, test=2, cue=1.5))
