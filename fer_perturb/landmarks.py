@@ -12,8 +12,8 @@ def landmarks(config: DictConfig) -> Path:
     # here, not above, so that --help is fast
     import rich
 
-    from fer_perturb.data.landmarks import place_landmarks, unplaced_table
-    from fer_perturb.data.packed import LANDMARKS
+    from fer_perturb.data.landmarks.placing import place_landmarks, unplaced_table
+    from fer_perturb.data.packed.format import LANDMARKS
     from fer_perturb.experiment.open_data import prepared
 
     data = place_landmarks(prepared(config))

@@ -28,10 +28,11 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packed datasets, with a small `synthetic` in it: 256 images to train on, 64 to test on."""
-    from fer_perturb.data.prepare_dataset import prepare_synthetic
+    from fer_perturb.data.packing import make
+    from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 
     root = tmp_path_factory.mktemp("data")
-    prepare_synthetic(root / "synthetic", seed=0, n_train=256, n_val=64, n_test=64)
+    make(root / "synthetic", DrawnFacesMaker(seed=0, train=256, val=64, test=64))
     return root
 
 

@@ -4,15 +4,17 @@ those.
 What takes settings as a whole, to check them, to copy them, to hash them or to write them down, reads none of them.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, Node, OmegaConf
 
-from fer_perturb.data.augment import AugmentationSettings
+from fer_perturb.data.augmentation.augment import AugmentationSettings
 from fer_perturb.experiment import experiment
 from fer_perturb.experiment.networks import NetworkSettings
 from fer_perturb.experiment.recipe import Recipe
@@ -65,7 +67,7 @@ def reads(config: DictConfig) -> Iterator[set[str]]:
 
     def get_noted(node: DictConfig, key: Any, *rest: Any, **named: Any) -> Any:
         if node._get_flag(WATCHED):
-            found.add(node._get_full_key(key))
+            found.add(node._get_full_key(key.value if isinstance(key, Enum) else key))  # Hydra's own are enums
         return get(node, key, *rest, **named)
 
     def note(of: Any, name: str, key: str) -> None:
@@ -95,6 +97,17 @@ def reads(config: DictConfig) -> Iterator[set[str]]:
         patch.setattr(NetworkSettings, "__getattribute__", of_network_noted)
         yield found
     config._set_flag(WATCHED, None)
+    found |= {pointed_at for name in found for pointed_at in _pointed_at(config, name)}
+
+
+def _pointed_at(config: DictConfig, name: str) -> list[str]:
+    """The keys that a key's value is said to be, as in ${dataset.resize}: who reads the one reads the other."""
+    node: Any = config
+    for part in name.split("."):
+        inside = isinstance(node, DictConfig) and not node._is_none()
+        node = node._get_node(part, validate_access=False) if inside else None
+    raw = node._value() if isinstance(node, Node) and node._is_interpolation() else ""
+    return re.findall(r"\$\{([\w.]+)\}", str(raw))
 
 
 def read_by(call: Callable[[DictConfig], Any], config: DictConfig) -> set[str]:

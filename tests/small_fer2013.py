@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_perturb.data.synthetic import CLASS_COUNTS, draw_faces
+from fer_perturb.data.drawn_faces.drawing import CLASS_COUNTS, draw_faces
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")

@@ -21,7 +21,8 @@ from forking import forked
 from small_fer2013 import encode, pictures, textures, write_zip
 
 from fer_perturb.data.packed import load_packed
-from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.data.packing import make
+from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.experiment.open_data import open_data
@@ -315,7 +316,7 @@ def test_the_command_that_is_advised_mends_damaged_data(commands, tmp_path, kind
     source, words = faces_of(kind, tmp_path)
     data = tmp_path / "data"
     if kind == "maskfer":
-        prepare_synthetic(data / "drawn", seed=0, n_train=8, n_val=4, n_test=4)
+        make(data / "drawn", DrawnFacesMaker(seed=0, train=8, val=4, test=4))
     given = [*words, "dataset.name=mine", f"paths.data={data}", *([f"source={source}"] if source else [])]
     made = commands("prepare", *given)
     assert made.status == 0, made.err

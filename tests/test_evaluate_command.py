@@ -9,7 +9,8 @@ import pytest
 from composing import composed, small, small_overrides
 from omegaconf import OmegaConf
 
-from fer_perturb.data.prepare_dataset import prepare_synthetic
+from fer_perturb.data.packing import make
+from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.runs.run_directory import read_summary, write_summary
@@ -70,7 +71,7 @@ def other_machine(monkeypatch):
 
 
 def test_what_a_run_predicted_stays_on_another_machine(trained, evaluated, data_directory, request):
-    prepare_synthetic(data_directory / "tested", seed=6, n_train=8, n_val=9, n_test=10)
+    make(data_directory / "tested", DrawnFacesMaker(seed=6, train=8, val=9, test=10))
     run = trained("scheme=perturb", "seed=3", "test_on=[tested]")
     own = {file: file.read_bytes() for file in (run / "predictions").iterdir()}
     assert {file.name for file in own} == {"synthetic.parquet", "tested.parquet"}
@@ -87,7 +88,7 @@ def test_what_a_run_predicted_stays_on_another_machine(trained, evaluated, data_
 
 def test_what_was_evaluated_is_no_part_of_the_run(trained, evaluated, data_directory):
     """It may be replaced or removed, even if the run is made whole in between."""
-    prepare_synthetic(data_directory / "passing", seed=7, n_train=8, n_val=9, n_test=10)
+    make(data_directory / "passing", DrawnFacesMaker(seed=7, train=8, val=9, test=10))
     run = trained("scheme=perturb", "seed=3")
     file = evaluated(f"run={run}", "dataset=synthetic", "dataset.name=passing")
     (run / "predictions" / "synthetic.parquet").unlink()
@@ -116,7 +117,7 @@ def test_a_baseline_under_perturb_s_views(trained, evaluated, scheme):
 
 
 def test_on_other_data(trained, evaluated, data_directory, outputs):
-    other = prepare_synthetic(data_directory / "other", seed=5, n_train=8, n_val=9, n_test=10)
+    other = make(data_directory / "other", DrawnFacesMaker(seed=5, train=8, val=9, test=10))
     run = trained("scheme=perturb")
     drawing = ("dataset.drawing.seed=5", "dataset.drawing.train=8", "dataset.drawing.val=9", "dataset.drawing.test=10")
     file = evaluated(f"run={run}", "dataset=synthetic", "dataset.name=other", *drawing)
@@ -156,7 +157,7 @@ def test_a_run_s_own_data_must_be_those_it_was_trained_on(data_directory, tmp_pa
     data = tmp_path / "data"
     given = [o for o in small_overrides(data, tmp_path / "outputs") if not o.startswith("recipe.epochs")]
     run, _ = train(composed(*given, "recipe.epochs=1", "scheme=baseline"))
-    prepare_synthetic(data / "synthetic", seed=9, n_train=256, n_val=64, n_test=64)
+    make(data / "synthetic", DrawnFacesMaker(seed=9, train=256, val=64, test=64))
     given = ("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"paths.data={data}")
     with pytest.raises(UserError, match="was trained on other data than those that lie at"):
         evaluate(composed(*given, f"run={run}", name="evaluate"))

@@ -47,10 +47,10 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
 
 
 FAULTS = {  # in the reading of a csv, and of packed data; and what is told of each
-    "A traceback.": "import fer_perturb.data.fer2013 as csv; "
+    "A traceback.": "import fer_perturb.data.readers.fer2013.tables as csv; "
     "csv._pixels = lambda text, _: bytes(csv.GREY[t] for t in text.split())",
-    "is not what it is without damage": "import fer_perturb.data.packed as packed; "
-    "packed._require_hash = lambda root, name, expected: None",
+    "is not what it is without damage": "import fer_perturb.data.packed.load as load; "
+    "load.require_hash = lambda root, name, expected: None",
 }
 
 

@@ -51,7 +51,7 @@ def test_a_sweep_stops_as_a_whole_and_goes_on(data_directory: Path, tmp_path: Pa
     ("entry", "where", "says"),
     [
         ("prepare", "fer_perturb.files:write_npy", "begins anew, as no file is half written"),
-        ("landmarks", "fer_perturb.data.landmarks:place_landmarks", "goes on where this one was"),
+        ("landmarks", "fer_perturb.data.landmarks.placing:place_landmarks", "goes on where this one was"),
     ],
 )
 def test_each_says_what_the_same_command_does(

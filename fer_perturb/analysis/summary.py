@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
-from fer_perturb.data.clean import has_twin
-from fer_perturb.data.ferplus import CLASSES, plurality
+from fer_perturb.data.ferplus.labels import CLASSES, plurality
 from fer_perturb.data.packed import PackedData
+from fer_perturb.data.quality.clean import has_twin
 from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.experiment.identity import run_hash

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fer_perturb.data.ferplus import labelled_by_votes
-from fer_perturb.data.occluders import Occluder
+from fer_perturb.data.ferplus.labels import labelled_by_votes
+from fer_perturb.data.occlusion.occluder import Occluder
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.experiment.flops import forward_flops, optimizer_flops, training_flops

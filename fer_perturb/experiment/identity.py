@@ -14,6 +14,7 @@ Settings = dict[str, Any]
 
 # where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
 NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
+NOT_CONTENT_OF_DATASET = {"reader", "maker"}  # they decide the data, whose arrays the phases' keys know
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
 
 
@@ -22,6 +23,7 @@ def run_hash(settings: Settings) -> str:
     # the members of an ensemble have epochs of their own, so that there the reference tells
     left_out = NOT_CONTENT - {"budget_of"} if "members" in settings["model"] else NOT_CONTENT
     content = {key: value for key, value in settings.items() if key not in left_out}
+    content["dataset"] = {k: v for k, v in settings["dataset"].items() if k not in NOT_CONTENT_OF_DATASET}
     content["trainer"] = of_trainer(settings["trainer"])
     return hashlib.sha256(canonical(content).encode()).hexdigest()[:8]
 

@@ -1,12 +1,15 @@
-"""The packed dataset of a config; drawn faces are made on first use."""
+"""The packed dataset of a config; what makes it on first use, or reads it."""
 
 from pathlib import Path
+from typing import Any
 
 import rich
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fer_perturb.data.file_names import folder_name
-from fer_perturb.data.landmarks import unplaced_table
+from fer_perturb.data.landmarks.placing import unplaced_table
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
 from fer_perturb.errors import UserError, say
@@ -30,20 +33,33 @@ def open_data(config: DictConfig) -> PackedData:
 
 def prepared(config: DictConfig) -> PackedData:
     """The data as they lie on disk, every face whole."""
-    root = Path(config.paths.data, folder_name(config.dataset.name))
-    if config.dataset.kind == "synthetic":
-        from fer_perturb.data.prepare_dataset import prepare_synthetic
+    dataset = config.dataset
+    root = Path(config.paths.data, folder_name(dataset.name))
+    if "maker" in dataset:
+        from fer_perturb.data.packing import make
 
-        drawing = config.dataset.drawing
-        counts = {"n_train": drawing.train, "n_val": drawing.val, "n_test": drawing.test}
-        return prepare_synthetic(root, seed=drawing.seed, cue=drawing.cue, strength=drawing.strength, **counts)
-    data = load_packed(root)
+        return make(root, from_config(dataset, "maker"), kind=dataset.kind)
+    data = load_packed(root, dataset.kind)
     made = data.manifest["source"]
-    if config.dataset.kind == "maskfer" and "of" in made:  # not as its author released it
-        was, asked = made["of"]["name"], str(config.dataset.of)
+    if "of" in dataset and "of" in made:  # MaskFer, and not as its author released it
+        was, asked = made["of"]["name"], str(dataset.of)
         if was != asked:
             raise UserError(
                 f"{root} was made with dataset.of={was}, and not with {asked}. Prepare it again: "
                 f"python -m fer_perturb.prepare dataset=maskfer dataset.of={asked}"
             )
     return data
+
+
+def from_config(dataset: DictConfig, key: str) -> Any:
+    """The `reader` or `maker` of conf/dataset (see data/readers/reader.py); UserError where it cannot be had."""
+    wanted = f"Expected in dataset.{key} a _target_ that can be imported, and its arguments."
+    try:
+        made = instantiate(dataset[key], _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise UserError(f"dataset.{key}: {' '.join(str(error.__cause__ or error).split())} {wanted}") from error
+    if isinstance(made, dict):
+        raise UserError(f"dataset.{key} has no _target_. {wanted}")
+    return made

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_perturb.data.occluders import Occluder
+from fer_perturb.data.occlusion.occluder import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.shown import shown, unplaced
 from fer_perturb.errors import UserError, warn

@@ -8,8 +8,8 @@ import torch
 from pydantic.dataclasses import dataclass
 
 from fer_perturb.checked import STRICT, checked, made
-from fer_perturb.data.augment import AugmentationSettings
-from fer_perturb.data.crops import TestTimeAugmentation
+from fer_perturb.data.augmentation.augment import AugmentationSettings
+from fer_perturb.data.augmentation.crops import TestTimeAugmentation
 from fer_perturb.errors import UserError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from fer_perturb.data.drawn_masks import draw_mask
+from fer_perturb.data.landmarks.mask_drawing import draw_mask
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 

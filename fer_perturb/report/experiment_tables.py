@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from fer_perturb.analysis.changes import Change, Judged, change, judged
 from fer_perturb.analysis.predictions import read_predictions
-from fer_perturb.data.occluders import Occluder
+from fer_perturb.data.occlusion.occluder import Occluder
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_text
 from fer_perturb.report.change_figure import change_figure

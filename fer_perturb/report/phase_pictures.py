@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from fer_perturb.analysis.predictions import read_predictions
-from fer_perturb.data.datamodule import Batch, Batches
+from fer_perturb.data.loading.batches import Batch, Batches
 from fer_perturb.report.figures import confusion_figure, save_figure, scheme_figure
 from fer_perturb.tasks.phases.phase import FinishedPhase
 from fer_perturb.tasks.phases.predictor import Predictor

@@ -19,8 +19,8 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from scipy.stats import t
 
+from fer_perturb.data.drawn_faces.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.data.packed import PackedData
-from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.experiment.open_data import open_data
 from fer_perturb.files import write_text
 from fer_perturb.perturb.clusters import cluster_maps_per_image

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.controls import DOCS, average, commit_of, interval, mean_feature, planted
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.drawn_faces.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.data.packed import PackedData
-from fer_perturb.data.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.files import write_npy, write_text
 from fer_perturb.report.figures import save_figure
 from fer_perturb.schemes.regions.regions import Regions

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.bench import Bench, attention_maps
 from benchmarks.fits import attention_source, time_fit
 from benchmarks.measure import Axis, Curve, Row, Target
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.data.packed import Split
 from fer_perturb.perturb.clusters import ClusterSettings, cluster_map, cluster_maps_per_image
 

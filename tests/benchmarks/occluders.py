@@ -8,8 +8,8 @@ from torch import Tensor
 from benchmarks.bench import SIDE, Bench
 from benchmarks.fits import WARM_UP, bare_step
 from benchmarks.measure import Row, Target, take_turns
-from fer_perturb.data.occluders import Occluder
-from fer_perturb.data.synthetic import draw_faces
+from fer_perturb.data.drawn_faces.drawing import draw_faces
+from fer_perturb.data.occlusion.occluder import Occluder
 
 HIDDEN = ("mouth", "eyes", "mask", "mask-noise", "mask-blur", "mask-skin", "mouth-skin+eyes-skin")
 SMALLEST = 32  # recipe=quick begins with it; what is hidden of the picture is hidden at its full size

@@ -10,9 +10,9 @@ from torchvision import transforms
 
 from benchmarks.bench import SIDE, Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
-from fer_perturb.data.augment import Augmentation
-from fer_perturb.data.datamodule import Batches, ShuffledBatches
-from fer_perturb.data.synthetic import draw_faces
+from fer_perturb.data.augmentation.augment import Augmentation
+from fer_perturb.data.drawn_faces.drawing import draw_faces
+from fer_perturb.data.loading.batches import Batches, ShuffledBatches
 
 BATCH = 128
 CROP = 40

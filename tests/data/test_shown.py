@@ -5,11 +5,11 @@ import pytest
 from composing import composed, small_overrides
 
 from fer_perturb.analysis.predictions import read_predictions
+from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.emotions import EMOTIONS
-from fer_perturb.data.landmarks import place_landmarks
+from fer_perturb.data.landmarks.placing import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.shown import shown
-from fer_perturb.data.synthetic import draw_faces
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.experiment.experiment import open_experiment
@@ -37,10 +37,10 @@ def data(faces, tmp_path, monkeypatch):
         start += count
     known = {image.tobytes(): points for image, points in zip(faces.images, faces.landmarks, strict=True)}
     monkeypatch.setattr(
-        "fer_perturb.data.face_predictor.place",
+        "fer_perturb.data.landmarks.dlib_landmarks.place",
         lambda image: (known[image.tobytes()], 0.5 if image.tobytes() in restless else 0.01),
     )
-    monkeypatch.setattr("fer_perturb.data.face_predictor.predictor", lambda: None)
+    monkeypatch.setattr("fer_perturb.data.landmarks.dlib_landmarks.shape_predictor", lambda: None)
     return place_landmarks(write_packed(tmp_path / "data" / "faces", "faces", EMOTIONS, splits, {}), workers=1)
 
 

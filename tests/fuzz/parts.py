@@ -10,10 +10,13 @@ import numpy as np
 from PIL import Image
 from small_fer2013 import EMOTIONS, Picture, pictures, write_fer2013_csv, write_folder, write_icml_csv, write_zip
 
-from fer_perturb.data.landmarks import place_landmarks
+from fer_perturb.data.drawn_faces.drawing import draw_faces
+from fer_perturb.data.landmarks.maskfer import MaskFerMaker
+from fer_perturb.data.landmarks.placing import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
-from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_maskfer, prepare_synthetic
-from fer_perturb.data.synthetic import draw_faces
+from fer_perturb.data.packing import make, pack
+from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
+from fer_perturb.data.readers.fer2013.reader import Fer2013Reader
 
 CLASSES = ("calm", "tense", "wild")
 COUNTS = {"train": 24, "val": 9, "test": 9}
@@ -85,17 +88,17 @@ def other(root: Path) -> None:
 
 
 def drawn(root: Path) -> None:
-    prepare_synthetic(root / "synthetic", seed=0, **{f"n_{split}": count for split, count in DRAWING.items()})
+    make(root / "synthetic", DrawnFacesMaker(seed=0, **DRAWING))
 
 
 def packed(root: Path) -> None:
     zipped(root.parent)
-    prepare_fer2013(root.parent / "fer2013.zip", root / "fer2013", resize=False)
+    pack(root.parent / "fer2013.zip", root / "fer2013", Fer2013Reader())
 
 
 def masked(root: Path) -> None:
     mine(root)
-    prepare_maskfer(load_packed(root / "mine"), root / "masked", unplaced="mean", workers=1)
+    make(root / "masked", MaskFerMaker(load_packed(root / "mine"), unplaced="mean", workers=1))
     shutil.rmtree(root / "mine")
 
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import max_pool2d
 
-from fer_perturb.data.augment import Augmentation, AugmentationSettings, sampling_grid, warp
+from fer_perturb.data.augmentation.augment import Augmentation, AugmentationSettings, sampling_grid, warp
 from fer_perturb.perturb.frames import decode, encode
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fer_perturb.data.packed import load_packed
-from fer_perturb.data.prepare_dataset import drawn_regions
+from fer_perturb.data.readers.drawn_faces import drawn_regions
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
 
 

@@ -10,8 +10,9 @@ from composing import small, small_overrides
 from omegaconf import OmegaConf
 
 from fer_perturb.data.emotions import EMOTIONS
+from fer_perturb.data.landmarks.maskfer import MaskFerMaker
 from fer_perturb.data.packed import load_packed
-from fer_perturb.data.prepare_dataset import prepare_maskfer
+from fer_perturb.data.packing import make
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_text
 from fer_perturb.report.experiment_tables import TABLES, write_tables
@@ -69,7 +70,7 @@ def test_table1(commands, data_directory, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     (data / "fer2013").symlink_to(data_directory / "synthetic")
-    prepare_maskfer(load_packed(data / "fer2013"), data / "maskfer", unplaced="mean", workers=1)
+    make(data / "maskfer", MaskFerMaker(load_packed(data / "fer2013"), unplaced="mean", workers=1))
     drawn = ("dataset", "recipe.epochs", "paths.data")
     given = [o for o in small_overrides(data, tmp_path) if not o.startswith(drawn)]
     words = ("experiment=table1", *given, f"paths.data={data}", "recipe.epochs=1", "scheme=baseline,landmarks")

@@ -6,7 +6,7 @@ from composing import composed, small
 from omegaconf import OmegaConf
 from probing import Probe
 
-from fer_perturb.data.datamodule import in_order
+from fer_perturb.data.loading.batches import in_order
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_map
 from fer_perturb.schemes import views as views_of_schemes

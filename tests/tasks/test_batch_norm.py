@@ -6,7 +6,7 @@ from composing import small
 from safetensors.torch import load_file
 from torch import nn
 
-from fer_perturb.data.augment import to_unit
+from fer_perturb.data.augmentation.augment import to_unit
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm

@@ -4,7 +4,7 @@ import pytest
 from stepping import ready
 from torch.nn.functional import cross_entropy
 
-from fer_perturb.data.mixup import mix_pairs
+from fer_perturb.data.augmentation.mixup import mix_pairs
 
 
 @pytest.mark.parametrize("scheme", ["scheme=baseline", "scheme=copies"])

@@ -15,9 +15,12 @@ from small_fer2013 import pictures, write_csv, write_fer2013_csv
 from tiny_dataset import CLASSES, SIZE, TEST, TRAIN, TWINS, VAL, write_tiny
 
 from fer_perturb.data.emotions import EMOTIONS
-from fer_perturb.data.ferplus import COLUMNS, plurality
+from fer_perturb.data.ferplus.labels import plurality
+from fer_perturb.data.ferplus.votes import COLUMNS
 from fer_perturb.data.packed import PackedData, RawSplit, load_packed, write_packed
-from fer_perturb.data.prepare_dataset import prepare_fer2013, prepare_synthetic
+from fer_perturb.data.packing import make, pack
+from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
+from fer_perturb.data.readers.fer2013.reader import Fer2013Reader
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.experiment.other_datasets import matched
@@ -34,7 +37,7 @@ def test_tested_on_other_datasets(data_directory: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "synthetic").symlink_to(data_directory / "synthetic")
-    prepare_synthetic(data / "other", seed=1, n_train=8, n_val=16, n_test=40)
+    make(data / "other", DrawnFacesMaker(seed=1, train=8, val=16, test=40))
     own = load_packed(data / "synthetic")
     splits = {name: RawSplit(split.images, split.labels, split.names) for name, split in own.splits.items()}
     splits["test"], splits["train"] = splits["train"], splits["test"]
@@ -162,7 +165,7 @@ def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
         voters = {says: 10} if number % 5 else {"contempt": 10} if number % 2 else {"neutral": 5, "fear": 5}
         rows.append([one.usage, "", *(str(voters.get(column, 0)) for column in columns)])
     votes = write_csv(root / "fer2013new.csv", ["Usage", "Image name", *columns], rows)
-    prepare_fer2013(source, root / "fer2013", resize=False, votes=votes)
+    pack(source, root / "fer2013", Fer2013Reader(votes=votes))
     return root
 
 
@@ -319,10 +322,10 @@ def test_predictions_on_data_that_have_changed_are_made_again(data_directory: Pa
     data = tmp_path / "data"
     data.mkdir()
     (data / "synthetic").symlink_to(data_directory / "synthetic")
-    prepare_synthetic(data / "other", seed=1, n_train=8, n_val=16, n_test=40)
+    make(data / "other", DrawnFacesMaker(seed=1, train=8, val=16, test=40))
     given = ("scheme=baseline", "recipe.epochs=1", "test_on=[other]")
     run, first = train(small(data, tmp_path / "outputs", *given))
-    prepare_synthetic(data / "other", seed=2, n_train=8, n_val=16, n_test=30)
+    make(data / "other", DrawnFacesMaker(seed=2, train=8, val=16, test=30))
     again, second = train(small(data, tmp_path / "outputs", *given))
     assert again == run
     assert second["phases"]["predictor"]["cached"]

@@ -5,7 +5,7 @@ import torch
 from composing import small
 from probing import Probe
 
-from fer_perturb.data.datamodule import in_order
+from fer_perturb.data.loading.batches import in_order
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 

@@ -9,7 +9,7 @@ from probing import Probe, clustered
 from torch.nn.functional import max_pool2d
 from torch.utils.data import DataLoader
 
-from fer_perturb.data.datamodule import Batches
+from fer_perturb.data.loading.batches import Batches
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.moved import other_image

@@ -9,7 +9,7 @@ import torch
 from stepping import ready, untrained
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fer_perturb.data.occluders import FEATURES, FILLS, Occluder
+from fer_perturb.data.occlusion.occluder import FEATURES, FILLS, Occluder
 from fer_perturb.tasks.training.fitting import make_trainer
 
 aten = torch.ops.aten

@@ -12,7 +12,7 @@ import pytest
 import torch
 from composing import small, small_overrides
 
-from fer_perturb.data.datamodule import ShuffledBatches
+from fer_perturb.data.loading.batches import ShuffledBatches
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.files import PARTIAL

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.errors import UserError
 from fer_perturb.perturb.clusters import (
     ClusterMap,

@@ -4,7 +4,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.perturb.moved import flipped, other_image
 from fer_perturb.schemes.attention.attention import Attention
 from fer_perturb.schemes.regions.around import Around

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.perturb.clusters import changed, cluster_maps_per_image
 from fer_perturb.schemes.attention.attention import Attention
 from fer_perturb.schemes.regions.clusters import Clusters, ClusterState, as_they_are

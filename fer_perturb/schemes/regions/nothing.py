@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.schemes.regions.around import Around
 from fer_perturb.schemes.regions.clusters import ClusterState
 from fer_perturb.schemes.regions.regions import Sight

@@ -6,7 +6,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.perturb.one_region import one_region
 from fer_perturb.schemes.regions.around import Around
 from fer_perturb.schemes.regions.image_clusters import ImageClusters

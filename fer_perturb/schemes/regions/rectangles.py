@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from fer_perturb.checked import STRICT
-from fer_perturb.data.augment import rectangles
+from fer_perturb.data.augmentation.augment import rectangles
 from fer_perturb.schemes.regions.around import Around
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.perturb.views import hidden
 from fer_perturb.schemes.part import Part
 

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from fer_perturb.data.augment import Augmentation
-from fer_perturb.data.datamodule import Batch
+from fer_perturb.data.augmentation.augment import Augmentation
+from fer_perturb.data.loading.batches import Batch
 from fer_perturb.files import write_bytes, write_npy
 from fer_perturb.schemes.regions.regions import Record, Regions
 from fer_perturb.tasks.phases.sight import EACH, MEAN, AttentionSum, EpochAttention, RunAttention

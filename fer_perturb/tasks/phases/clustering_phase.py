@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fer_perturb.data.augment import Augmentation
+from fer_perturb.data.augmentation.augment import Augmentation
 from fer_perturb.experiment.cost import looking
 from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.tasks.phases.attention_clustering import VERSION, AttentionClustering

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pytorch_lightning.loggers import Logger
 
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.runs.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.training.classifier import Classifier

@@ -4,8 +4,9 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from fer_perturb.data.crops import TestTimeAugmentation
-from fer_perturb.data.datamodule import Batch, FaceDataModule
+from fer_perturb.data.augmentation.crops import TestTimeAugmentation
+from fer_perturb.data.loading.batches import Batch
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.perturb.frames import decode, encode
 from fer_perturb.perturb.views import hide

@@ -12,8 +12,8 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fer_perturb.data.augment import Augmentation, to_unit
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.augmentation.augment import Augmentation, to_unit
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.processes import share_buffers
 from fer_perturb.schemes.attention.attention import Attention
 from fer_perturb.schemes.regions.regions import Item

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from fer_perturb.data.augment import to_unit
-from fer_perturb.data.datamodule import FaceDataModule
+from fer_perturb.data.augmentation.augment import to_unit
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.seeds import derive, seed_step
 from fer_perturb.tasks.training.classifier import Classifier
 

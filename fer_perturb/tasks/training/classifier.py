@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchmetrics.classification import MulticlassAccuracy
 
-from fer_perturb.data.augment import Augmentation, to_unit
-from fer_perturb.data.crops import TestTimeAugmentation, test_time_crops
-from fer_perturb.data.datamodule import Batch, FaceDataModule
-from fer_perturb.data.mixup import mix_pairs
+from fer_perturb.data.augmentation.augment import Augmentation, to_unit
+from fer_perturb.data.augmentation.crops import TestTimeAugmentation, test_time_crops
+from fer_perturb.data.augmentation.mixup import mix_pairs
+from fer_perturb.data.loading.batches import Batch
+from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.models.gates import GatedNetwork

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_perturb.data.datamodule import in_order
+from fer_perturb.data.loading.batches import in_order
 from fer_perturb.data.packed import PackedData
 from fer_perturb.files import write_bytes
 from fer_perturb.tasks.training.classifier import Classifier

@@ -1,0 +1,1 @@
+"""Drawn faces: an experiment in which everything is known and controlled."""

@@ -1,0 +1,1 @@
+"""Landmarks of photographs, and MaskFer, the faces that wear masks by them."""

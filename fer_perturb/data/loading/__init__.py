@@ -1,0 +1,1 @@
+"""Batches of packed data, and the LightningDataModule that gives them."""

@@ -1,0 +1,1 @@
+"""FER2013 in each form in which people have it."""
