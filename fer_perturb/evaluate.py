@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fer_perturb.cli import entry_point
+from fer_perturb.command_line.entry_point import entry_point
 from fer_perturb.errors import UserError
 
 AGAIN = "+again"  # the end of the name where the run has predictions of its own, which its summary stands for
@@ -38,7 +38,7 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
     from fer_perturb.experiment.experiment import require_landmarks
     from fer_perturb.experiment.other_datasets import matched
     from fer_perturb.runs.phase_cache import content_key
-    from fer_perturb.tasks.trained_run import load_run, with_views_of
+    from fer_perturb.runs.trained_run import load_run, with_views_of
     from fer_perturb.tasks.phases.predictor import Predictor
     from fer_perturb.tasks.training.fitting import make_trainer
     from fer_perturb.tasks.training.predictions import predict, write_predictions

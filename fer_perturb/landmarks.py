@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fer_perturb.cli import entry_point
+from fer_perturb.command_line.entry_point import entry_point
 
 
 def landmarks(config: DictConfig) -> Path:

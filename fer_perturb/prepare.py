@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fer_perturb.cli import entry_point
+from fer_perturb.command_line.entry_point import entry_point
 from fer_perturb.data.file_names import folder_name
 from fer_perturb.errors import UserError
 

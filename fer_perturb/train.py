@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from fer_perturb.cli import entry_point
+from fer_perturb.command_line.entry_point import entry_point
 
 
 def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
@@ -18,15 +18,17 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     # here, not above, so that --help is fast
     from fer_perturb.analysis.ensemble import ensemble
     from fer_perturb.analysis.summary import finished_summary, summarise
+    from fer_perturb.experiment.ensemble import open_ensemble
     from fer_perturb.experiment.experiment import open_experiment
     from fer_perturb.processes import is_first
-    from fer_perturb.report.experiment_tables import check_table
+    from fer_perturb.report.experiment_tables import table_of
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.chain import Chain
 
-    check_table(config.table)
+    if config.table is not None:
+        table_of(config.table)  # better refused now
     if "members" in config.model:
-        return ensemble(config) if is_first() else None
+        return ensemble(open_ensemble(config)) if is_first() else None
     chain = Chain(open_experiment(config), show_phase)
     run, summary = chain.run.directory, finished_summary(chain)
     if summary is None:

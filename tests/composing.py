@@ -5,7 +5,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from fer_perturb.cli import conf_directory
+from fer_perturb.command_line.entry_point import conf_directory
 
 DRAWING = ("dataset.drawing.train=256", "dataset.drawing.val=64", "dataset.drawing.test=64")
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fer_perturb.cli import conf_directory, expand_home
-from fer_perturb.command_words import as_typed
+from fer_perturb.command_line.entry_point import conf_directory, expand_home
+from fer_perturb.command_line.words import as_typed
 
 PATHS = (
     "archive (1).zip", "a=b", "a,b", "it's", 'say "so"', "#1", "données/visages", "表情.zip", "a [1]", "{x}", "x:y",

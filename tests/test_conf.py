@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from reading import leaves, read_by
 from small_fer2013 import pictures, write_folder, write_zip
 
-from fer_perturb.cli import conf_directory
+from fer_perturb.command_line.entry_point import conf_directory
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.schemes.scheme import scheme_from
 
@@ -167,7 +167,7 @@ def test_a_wheel_carries_configs_and_votes_and_works_anywhere(tmp_path: Path) ->
         ask, cwd=tmp_path, env={"PYTHONPATH": str(installed)}, check=True, capture_output=True, text=True
     ).stdout
     assert "PositionAlone" in shown
-    where = [sys.executable, "-c", "import fer_perturb.cli as c; print(c.conf_directory())"]
+    where = [sys.executable, "-c", "import fer_perturb.command_line.entry_point as c; print(c.conf_directory())"]
     found = subprocess.run(
         where, cwd=tmp_path, env={"PYTHONPATH": str(installed)}, check=True, capture_output=True, text=True
     ).stdout

@@ -1,6 +1,5 @@
 """`model=ensemble`: the mean of the logits of trained runs (paper, Table 2; the author's code adds them up)."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,46 +7,36 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.experiment import Experiment, experiment_of, open_experiment, resolved
+from fer_perturb.experiment.ensemble import Ensemble
 from fer_perturb.runs.run_directory import describe_run, read_summary
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.predictions import write_table
 
 
-def ensemble(config: DictConfig) -> tuple[Path, dict[str, Any]]:
+def ensemble(of: Ensemble) -> tuple[Path, dict[str, Any]]:
     """The run of an ensemble from its members' predictions: its directory and its summary.
 
-    config: conf/train.yaml, composed, with `model.members`, which maps names to model configs. A member is the run that
-    `model=<name>` with everything else the same has left.
     Raises UserError, with the commands that train them, where members have not been trained.
     """
-    if config.model.small_input or config.model.kwargs or config.model.attention.at:
-        raise UserError(
-            f"model={config.model.backbone}: model.small_input, model.kwargs and model.attention are its members', not "
-            "its own. Set model.members.<name>.attention.at, for example."
-        )
-    members = {name: Chain(_member(config, name)) for name in config.model.members}
+    members = {name: Chain(member) for name, member in of.members.items()}
     summaries = {name: finished_summary(chain) for name, chain in members.items()}
     if missing := [name for name, summary in summaries.items() if summary is None]:
-        commands = "\n".join(f"  {_command(name)}" for name in missing)
+        commands = "\n".join(f"  {of.commands[name]}" for name in missing)
         raise UserError(
-            f"model={config.model.backbone}: {', '.join(missing)} not trained yet with this dataset, scheme, recipe "
-            f"and seed (expected in {members[missing[0]].run.directory}, for one). "
+            f"model={of.experiment.network.name}: {', '.join(missing)} not trained yet with this dataset, scheme, "
+            f"recipe and seed (expected in {members[missing[0]].run.directory}, for one). "
             f"Train them first, with the same settings:\n{commands}"
         )
-    experiment = experiment_of(resolved(config), next(iter(members.values())).experiment.data)
-    run = experiment.directory
-    describe_run(experiment.settings, run)
-    for dataset in (experiment.data.name, *experiment.settings["test_on"]):
+    run, settings = of.experiment.directory, of.experiment.settings
+    describe_run(settings, run)
+    for dataset in (of.experiment.data.name, *settings["test_on"]):
         file = Path("predictions", f"{dataset}.parquet")
         write_mean([chain.run.directory / file for chain in members.values()], run / file)
     found = {name: summary for name, summary in summaries.items() if summary}
-    return run, summarise_ensemble(experiment, found)
+    return run, summarise_ensemble(of.experiment, found)
 
 
 def members_of(run: Path) -> list[Path]:
@@ -89,25 +78,3 @@ def mean_predictions(paths: Sequence[Path]) -> pa.Table:
         mean = np.mean([table[name].to_numpy() for table in tables], axis=0, dtype=np.float64)
         first = first.set_column(first.column_names.index(name), name, pa.array(mean.astype(np.float32)))
     return first
-
-
-def _member(config: DictConfig, name: str) -> Experiment:
-    """What `model=<name>` would have composed, within its budget; UserError, naming it, for a budget it cannot meet."""
-    alone = config.copy()
-    alone.model = config.model.members[name]
-    try:
-        return open_experiment(alone)
-    except UserError as error:
-        raise UserError(f"model.members.{name}: {error}") from error
-
-
-def _command(name: str) -> str:
-    """The command that trains a member as the ensemble was asked for, with what was said of that member."""
-    given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    own = f"model.members.{name}."
-    others = [
-        override.replace(own, "model.")
-        for override in given
-        if own in override or not override.lstrip("+~").startswith("model")
-    ]
-    return shlex.join(["python", "-m", "fer_perturb.train", f"model={name}", *others])

@@ -78,7 +78,7 @@ def finished_summary(chain: Chain) -> dict[str, Any] | None:
 def _what(experiment: Experiment) -> dict[str, Any]:
     return {
         "dataset": experiment.data.name,
-        "model": experiment.network.backbone,
+        "model": experiment.network.name,
         "scheme": experiment.scheme.name,
         "seed": experiment.seed,
         "precision": experiment.recipe.precision,

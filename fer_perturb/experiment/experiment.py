@@ -11,7 +11,7 @@ from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.identity import Settings, of_trainer, run_hash
-from fer_perturb.experiment.networks import NetworkSettings, network_settings
+from fer_perturb.experiment.networks import NetworkSettings, network_settings, short_name
 from fer_perturb.experiment.open_data import open_data
 from fer_perturb.experiment.other_datasets import canonical_names, other_datasets
 from fer_perturb.experiment.precision import resolved_precision
@@ -143,7 +143,8 @@ def open_experiment(config: DictConfig) -> Experiment:
 def run_directory(settings: Settings) -> Path:
     """<outputs>/<dataset>/<model>/<scheme>/seed<k>-<h8>."""
     name = f"seed{settings['seed']}-{run_hash(settings)}"
-    place = str(settings["dataset"]["name"]), settings["model"]["backbone"], settings["scheme"]["name"], name
+    model = short_name(settings["model"]["backbone"])
+    place = str(settings["dataset"]["name"]), model, settings["scheme"]["name"], name
     return Path(settings["paths"]["outputs"], *place)
 
 

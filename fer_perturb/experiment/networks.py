@@ -30,6 +30,10 @@ class NetworkSettings:
     of_model: bool
     """whether all but the gates is what `model` says, where it is to be changed"""
 
+    @property
+    def name(self) -> str:
+        return short_name(self.backbone)
+
     def build(self, seed: int, *, classes: int, recipe: Recipe, image_size: Size) -> nn.Module:
         """A network with weights that depend on the seed alone; UserError if it cannot take these images."""
         torch.manual_seed(derive(seed, "weights", self.group))
@@ -49,6 +53,11 @@ class NetworkSettings:
             keys = r"\bmodel\.(?=attention\b)" if self.of_model else r"\bmodel\.(?=[a-z])"
             raise UserError(re.sub(keys, f"{self.group}.", str(error))) from error
         return network
+
+
+def short_name(backbone: str) -> str:
+    """A network's own name, without the module that registers it."""
+    return backbone.rpartition(":")[2]
 
 
 def network_settings(settings: dict[str, Any], group: Literal["model", "attention_model"]) -> NetworkSettings:

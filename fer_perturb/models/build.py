@@ -3,13 +3,14 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, first_line
 from fer_perturb.models import densenet121, dpn26, resmasking, resnet50, resnet_small, vgg16
 from fer_perturb.models.create import create
 from fer_perturb.models.gates import GatedNetwork
@@ -31,7 +32,8 @@ def build_network(
 ) -> nn.Module:
     """A timm network with one input channel: pictures (B, 1, H, W) float -> logits (B, num_classes).
 
-    backbone: a name that timm knows, this project's own (`OWN`) among them.
+    backbone: a name that timm knows, this project's own (`OWN`) among them; or `module:name`, where importing the
+        module registers that name with timm (`timm.models.register_model`), as one's own networks do.
     small_input: take away the early downsampling that would shrink pictures of `image_size` to nothing
         (the rule is in small_input.py).
     attention_at: the places of spatial gates; if there are any, the result is a `GatedNetwork`.
@@ -42,6 +44,15 @@ def build_network(
     Raises UserError for an unknown name, arguments that the network does not take, or places
     that it does not have.
     """
+    module, _, backbone = backbone.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise UserError(
+                f"model.backbone: the module {module} cannot be imported: {first_line(error)} Expected module:name, "
+                "the module in the folder where the command is run, or installed."
+            ) from error
     if not timm.is_model(backbone):
         near = difflib.get_close_matches(backbone, timm.list_models(), n=5, cutoff=0.4)
         hint = f"Near names: {', '.join(near)}." if near else "No name comes near."

@@ -1,7 +1,8 @@
 """The table that an experiment is for, from its runs' predictions: Markdown, and a figure where it helps."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from omegaconf import OmegaConf
 from fer_perturb.analysis.changes import Change, Judged, change, judged
 from fer_perturb.analysis.predictions import read_predictions
 from fer_perturb.data.occlusion.occluder import Occluder
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, first_line
 from fer_perturb.files import write_text
 from fer_perturb.report.change_figure import change_figure
 from fer_perturb.report.figures import save_figure
@@ -35,10 +36,18 @@ PAPER = {
 }
 
 
-def check_table(name: str | None) -> None:
-    """UserError for a name that is none of TABLES."""
-    if name is not None and name not in TABLES:
-        raise UserError(f"table={name}: expected null or one of {', '.join(TABLES)}.")
+def table_of(name: str) -> Callable[[Sequence[Run]], tuple[list[str], Figure | None]]:
+    """The table of that name: one of TABLES, or anybody's `module.function` of the same kind. Raises UserError."""
+    if name in TABLES:
+        return TABLES[name]
+    module, _, function = name.rpartition(".")
+    try:
+        found: Any = getattr(import_module(module), function) if module else None
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"table={name} cannot be had: {first_line(error)} Expected module.function.") from error
+    if found is None:
+        raise UserError(f"table={name}: expected null, one of {', '.join(TABLES)}, or module.function.")
+    return found  # type: ignore[no-any-return]
 
 
 def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
@@ -49,14 +58,14 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
     """
     written = []
     for of in settings(runs):
-        lines, figure = TABLES[name](of)
+        lines, figure = table_of(name)(of)
         if not lines:
             continue
         recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe
         names = sorted("/".join(run.parts[-4:]) for run, _ in of)
         made_of = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
         title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe.name}-{made_of}"
-        path = outputs / "tables" / f"{name}-{title}.md"
+        path = outputs / "tables" / f"{name.rpartition('.')[2]}-{title}.md"
         lines += ([""] if lines[-1] else []) + [
             f"Runs, in {recipe.get('precision', '?')}: {', '.join(f'`{run}`' for run in names)}."
         ]

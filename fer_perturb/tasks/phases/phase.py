@@ -83,7 +83,7 @@ class Phase(ABC):
     def finish(self) -> PhaseResult:
         """The result: found, or made; it is put into the run's directory as well."""
         if self.result is None:
-            told = f"{self.title}: {self.experiment.scheme.name}, {self.experiment.network.backbone}"
+            told = f"{self.title}: {self.experiment.scheme.name}, {self.experiment.network.name}"
             self.result = run_phase(
                 self.run.cache,
                 self.name,

@@ -28,7 +28,7 @@ from small_fer2013 import (
     write_zip,
 )
 
-from fer_perturb.command_words import as_typed
+from fer_perturb.command_line.words import as_typed
 from fer_perturb.data.file_names import LITTER
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.packing import pack

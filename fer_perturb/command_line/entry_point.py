@@ -4,20 +4,21 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fer_perturb.command_words import PATHS, as_typed, composition_error
+from fer_perturb.command_line.renamed_keys import refuse_renamed
+from fer_perturb.command_line.words import PATHS, as_typed, composition_error
 from fer_perturb.errors import UserError
 from fer_perturb.files import BARRED, FULL, IN_THE_WAY
-from fer_perturb.renamed_keys import refuse_renamed
 
 FAILED = 2
 
@@ -34,7 +35,7 @@ class Stopped(BaseException):
 
 def conf_directory() -> Path:
     """The folder of configs: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
 
@@ -55,53 +56,63 @@ def entry_point(
     """
 
     def main() -> None:
-        failures: list[str] = []
-        results: list[Result] = []
-        configs: list[DictConfig] = []
-
-        def failed(error: Exception) -> None:
-            failures.append(told(error))
-            print(f"\nError: {failures[-1]}", file=sys.stderr)
-
-        def job(config: DictConfig) -> None:
-            configs.append(config)
-            logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it did not find
-            try:
-                expand_home(config)
-                result = task(config)
-                if result is not None:
-                    results.append(result)
-            except (UserError, OmegaConfBaseException) as error:
-                failed(error)
-            except OSError as error:
-                if not of_a_file(error):
-                    raise
-                failed(error)
-
+        jobs = _Jobs(task, config_name)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
         given = sys.argv[1:]
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its own page would end the process, with another status
-        try:
-            refuse_renamed(given)
-            sys.argv[1:] = as_typed(given)
-            hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(job)()
-            if results:
-                report(results, configs[-1])
-        except UserError as error:
-            failed(error)
-        except (HydraException, OmegaConfBaseException) as error:  # before OSError: MissingConfigException is both
-            failed(composition_error(error, config_name, given, conf_directory()))
-        except OSError as error:
-            if not of_a_file(error):
-                raise
-            failed(error)
-        except Stopped as stopped:
-            _end(stopped, goes_on)
-        if failures and first_process():
+        with jobs.failing(given):
+            try:
+                refuse_renamed(given)
+                sys.argv[1:] = as_typed(given)
+                hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(jobs.run)()
+                if jobs.results:
+                    report(jobs.results, jobs.configs[-1])
+            except Stopped as stopped:
+                _end(stopped, goes_on)
+        if jobs.failed and first_process():
             sys.exit(FAILED)
 
     return main
+
+
+class _Jobs(Generic[Result]):
+    """The jobs of a command: their configs, what those that succeeded gave, and whether any failed."""
+
+    def __init__(self, task: Callable[[DictConfig], Result | None], config_name: str) -> None:
+        self.task = task
+        self.config_name = config_name
+        self.configs: list[DictConfig] = []
+        self.results: list[Result] = []
+        self.failed = False
+
+    def run(self, config: DictConfig) -> None:
+        self.configs.append(config)
+        logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it did not find
+        with self.failing():
+            expand_home(config)
+            result = self.task(config)
+            if result is not None:
+                self.results.append(result)
+
+    @contextmanager
+    def failing(self, words: Sequence[str] | None = None) -> Iterator[None]:
+        """What a person can put right is told, and no reason to stop; so is what Hydra says of `words`."""
+        try:
+            yield
+        except UserError as error:
+            self._tell(error)
+        except (HydraException, OmegaConfBaseException) as error:  # before OSError: MissingConfigException is both
+            of_words = words is not None
+            self._tell(composition_error(error, self.config_name, words or [], conf_directory()) if of_words else error)
+        except OSError as error:
+            if not of_a_file(error):
+                raise
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        self.failed = True
+        print(f"\nError: {told(error)}", file=sys.stderr)
 
 
 def told(error: Exception) -> str:
