@@ -2,9 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv/.peers
+PAGES := .venv/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train test lint bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train test lint docs bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(PAGES) ## the pages of docs/ as a site, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(PEERS) ## speed and memory beside their peers, into docs/benchmarks.md: make bench ROWS="start memory" DEVICE=cuda
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(if $(DEVICE),--device $(DEVICE)) $(if $(ROWS),--rows $(ROWS))
 
@@ -52,6 +56,9 @@ fuzz: $(READY) ## damage what commands read, and kill them, for a minute: make f
 $(PEERS): $(READY)
 	@$(PYTHON) .ci/install.py bench $@ --may-fail
 
+$(PAGES): $(READY)
+	@$(PYTHON) .ci/install.py docs $@
+
 clean: ## remove what was built (not data, not outputs)
-	rm -rf .venv .venv.lock .venv.removed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv.lock .venv.removed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,8 +38,8 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
     from fer_perturb.experiment.experiment import require_landmarks
     from fer_perturb.experiment.other_datasets import matched
     from fer_perturb.runs.phase_cache import content_key
-    from fer_perturb.runs.trained_run import load_run, with_views_of
     from fer_perturb.tasks.phases.predictor import Predictor
+    from fer_perturb.tasks.trained_run import load_run, with_views_of
     from fer_perturb.tasks.training.fitting import make_trainer
     from fer_perturb.tasks.training.predictions import predict, write_predictions
 

@@ -117,7 +117,7 @@ def test_a_finished_run_joins_the_speedrun(tmp_path, monkeypatch):
     docs, run = tmp_path / "docs", tmp_path / "ensemble"
     docs.mkdir()
     monkeypatch.setattr(speedrun, "DOCS", docs)
-    (docs / "benchmarks.md").write_text(f"# By hand\n{speedrun.BEGIN}\nold\n{speedrun.END}\n## Also by hand\n")
+    (docs / "recipes.md").write_text(f"# By hand\n{speedrun.BEGIN}\nold\n{speedrun.END}\n## Also by hand\n")
     entries = [{"name": name, "what": name, "points": [[0.1, 60.0], [0.2, 65.0]], "minutes": None, "threads": 1,
                 "private_test": None} for name in ("early", "late")]  # fmt: skip
     (docs / "speedrun.json").write_text(json.dumps(entries))
@@ -138,7 +138,7 @@ def test_a_finished_run_joins_the_speedrun(tmp_path, monkeypatch):
     assert (early["name"], early["what"], late) == ("early", "early", entries[1])
     assert early["points"] == [[pytest.approx(0.3), pytest.approx(70)]]
     assert both["points"] == [[pytest.approx(0.6), pytest.approx(70)]]
-    page = (docs / "benchmarks.md").read_text()
+    page = (docs / "recipes.md").read_text()
     assert "| early | early | 0.300 | 10 | 70.0 | **71.0** |" in page
     assert "| late | late | 0.200 |  | 65.0 |  |" in page
     assert "| both | `model=ensemble recipe=overnight seed=0`, the chain | 0.600 | 20 (one core) | 70.0 |" in page

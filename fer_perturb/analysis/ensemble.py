@@ -61,7 +61,7 @@ def write_mean(paths: Sequence[Path], path: Path) -> None:
 
 
 def mean_predictions(paths: Sequence[Path]) -> pa.Table:
-    """Predictions (DESIGN: contract) whose logits are the means, row by row, over those of the files `paths`.
+    """Predictions (docs/design.md: contract) whose logits are the means, row by row, over those of the files `paths`.
 
     Raises UserError where the files do not hold the same images, views and test-time augmentation in the same order.
     """

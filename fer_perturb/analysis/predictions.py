@@ -1,4 +1,4 @@
-"""Reading what a run predicted (DESIGN: contract)."""
+"""Reading what a run predicted (docs/design.md: contract)."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run in one dictionary: summary.json (DESIGN: contract)."""
+"""A run in one dictionary: summary.json (docs/design.md: contract)."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -37,7 +37,7 @@ def resnet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 @register_model
 def seresnet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """`resnet_small` with changes that cost few operations and gain much on small pictures (docs/benchmarks.md).
+    """`resnet_small` with changes that cost few operations and gain much on small pictures (docs/recipes.md).
 
     Squeeze-and-excitation in each block (Hu et al. 2018); shortcuts that average before they project, and a
     convolution at full size before the one of stride 2 (He et al. 2019, ResNet-D and -C). 2.8 M parameters.

@@ -24,11 +24,11 @@ INTERVALS = (
     "change."
 )
 
-# the paper's Table 1, five networks, lowest and highest change in per cent; Sad with the signs of its draft
+# the paper's Table 1 as printed, five networks, lowest and highest change in per cent (docs/paper.md)
 PAPER = {
     "angry": (-39, -20),
     "happy": (-63, -35),
-    "sad": (-8, 24),
+    "sad": (-24, -4),
     "neutral": (-60, -43),
     "surprise": (-35, -19),
     "disgust": (-59, -39),

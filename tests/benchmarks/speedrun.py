@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> None:
         entries = [*(earlier | {name: finished(run, name, threads) | kept}).values()]
         write_text(DOCS / "speedrun.json", "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
     save_figure(curves(entries), DOCS / "speedrun.png")
-    page = (DOCS / "benchmarks.md").read_text()
+    page = (DOCS / "recipes.md").read_text()
     before, rest = page.split(BEGIN, 1)
-    write_text(DOCS / "benchmarks.md", "\n".join([before + BEGIN, *table(entries), END + rest.split(END, 1)[1]]))
+    write_text(DOCS / "recipes.md", "\n".join([before + BEGIN, *table(entries), END + rest.split(END, 1)[1]]))
 
 
 def finished(run: Path, name: str, threads: int) -> dict[str, Any]:

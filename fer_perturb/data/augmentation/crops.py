@@ -1,4 +1,4 @@
-"""Crops of batches: five in training, ten in testing (NOTES of the paper: FiveCrop(40), TenCrop(40))."""
+"""Crops of batches: five in training, ten in testing (the author's FiveCrop(40) and TenCrop(40): docs/paper.md)."""
 
 from typing import Literal
 
