@@ -19,11 +19,13 @@ from fer_perturb.experiment import experiment
 from fer_perturb.experiment.networks import NetworkSettings
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.perturb.clusters import ClusterSettings
+from fer_perturb.runs.run_directory import describe_run
 from fer_perturb.schemes.attention.phase_one import PhaseOneGates
 from fer_perturb.schemes.regions.clusters import Clusters
 from fer_perturb.schemes.regions.one_region import OneRegion
 from fer_perturb.schemes.scheme import Scheme
 from fer_perturb.schemes.views import Views
+from fer_perturb.tasks import chain
 
 WATCHED = "watched"  # the flag of a config, and of its copies, whose reading counts
 MADE = {  # of the settings under these keys
@@ -56,6 +58,11 @@ class Noted(dict[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         self.found.add(f"{self.under}{key}")
         return super().get(key, default)
+
+
+def _plain(settings: Any) -> Any:
+    """As a whole, of which nothing is noted."""
+    return {key: _plain(value) for key, value in settings.items()} if isinstance(settings, dict) else settings
 
 
 @contextmanager
@@ -92,6 +99,7 @@ def reads(config: DictConfig) -> Iterator[set[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DictConfig, "_get_impl", get_noted)
         patch.setattr(experiment, "resolved", lambda config: Noted(resolve(config), "", found))
+        patch.setattr(chain, "describe_run", lambda settings, run: describe_run(_plain(settings), run))
         for made, key in MADE.items():
             patch.setattr(made, "__getattribute__", watched(key))
         patch.setattr(NetworkSettings, "__getattribute__", of_network_noted)

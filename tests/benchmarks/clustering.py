@@ -8,13 +8,15 @@ from torch import Tensor
 
 from benchmarks.bench import COUNTS, Bench, attention_maps, quiet
 from benchmarks.measure import Row, Target, against_peers, take_turns
-from fer_perturb.perturb.clusters import ClusterSettings, cluster_map, cluster_maps_per_image
+from fer_perturb.perturb.clusters import ITERATIONS, ClusterSettings, cluster_map, cluster_maps_per_image
 from fer_perturb.perturb.features import pixel_features
 from fer_perturb.perturb.kmeans import batched_kmeans, kmeans
 from fer_perturb.perturb.views import masks
 
-K, ITERATIONS = 3, 20
-SETTINGS = ClusterSettings(K, 1.5, 1.2, floor=0.0, top_share=1.0, restarts=10, iterations=ITERATIONS)
+K = 3
+SETTINGS = ClusterSettings(
+    n_clusters=K, position_weight=1.5, attention_weight=1.2, floor=0.0, top_share=1.0, restarts=10
+)
 
 
 def rows(bench: Bench) -> list[Row]:
@@ -32,7 +34,7 @@ def features(maps: Tensor) -> Tensor:
 def one_map(bench: Bench, restarts: int) -> list[Row]:
     """The attention of one batch, summed, to masks."""
     batch = attention_maps(128, seed=1).to(bench.device)
-    settings = ClusterSettings(K, 1.5, 1.2, floor=0.0, top_share=1.0, restarts=restarts, iterations=ITERATIONS)
+    settings = replace(SETTINGS, restarts=restarts)
 
     def milliseconds(cluster: Callable[[Tensor], object]) -> float:
         with quiet():

@@ -91,7 +91,7 @@ def test_table1(commands, data_directory, tmp_path):
 
 
 def test_a_table_that_there_is_not_is_said(data_directory, tmp_path):
-    with pytest.raises(UserError, match=f"table=table2: expected null or one of {', '.join(TABLES)}"):
+    with pytest.raises(UserError, match=f"table=table2: expected null, one of {', '.join(TABLES)}"):
         train(small(data_directory, tmp_path, "table=table2"))
 
 

@@ -1,13 +1,14 @@
 import pytest
 import torch
 from composing import composed
+from omegaconf import OmegaConf
 
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.recipe import Recipe
 
 
 def recipe(*overrides):
-    return Recipe.from_config(composed(*overrides).recipe, (48, 48))
+    return Recipe.from_settings(OmegaConf.to_container(composed(*overrides).recipe, resolve=True), (48, 48))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class ClusterMaskCallback(pl.Callback):
                 epoch=epoch,
                 seed=predictor.seed,
                 device=predictor.device,
+                together=True,
                 quiet=not trainer.progress_bar_callback,
             )
             if due and not (self.history and self.history[-1]["epoch"] == epoch):

@@ -76,7 +76,8 @@ class RunAttention:
 class EpochAttention(RunAttention):
     """The `EpochSight` of a run: the same at the start of `epoch`, on `device`, with the run's `seed`.
 
-    augmentation: what training makes of its images. looked_at counts the images whose attention was computed.
+    augmentation: what training makes of its images. together: whether all processes that train together are at it, and
+    not the first alone. looked_at counts the images whose attention was computed.
     """
 
     def __init__(
@@ -87,11 +88,13 @@ class EpochAttention(RunAttention):
         epoch: int,
         seed: int,
         device: torch.device,
+        together: bool = False,
         quiet: bool = True,
     ) -> None:
         super().__init__(run.attention, run.data, run.frozen, run.stored)
         self.predictor = run.predictor
         self.augmentation, self.epoch, self.seed, self.device, self.quiet = augmentation, epoch, seed, device, quiet
+        self.together = together
         self.looked_at = 0
         self._average: tuple[Tensor, Tensor | None] | None = None
 
@@ -124,7 +127,8 @@ class EpochAttention(RunAttention):
             yield self.of(batch["image"].to(self.device))
 
     def share(self, state: nn.Module) -> None:
-        share_buffers(state)
+        if self.together:
+            share_buffers(state)
 
     def progress(self, work: Iterable[Item], title: str) -> Iterable[Item]:
         bar: Iterable[Item] = tqdm(work, title, leave=False, disable=self.quiet)
