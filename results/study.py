@@ -249,7 +249,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--override", action="append", default=[], help="of all runs; for trying, not for the study")
     given = parser.parse_args(arguments)
     tried = given.override or max(given.seeds) >= PILOT
-    if tried and not given.dry_run and given.to.resolve() == HERE:
+    if tried and not given.dry_run and (given.to / "plan.py").is_file():
         raise UserError(
             f"Seeds from {PILOT} on and --override are no part of the study: name another folder with --to."
         )
@@ -273,3 +273,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except UserError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The same command goes on where this one was.")

@@ -25,13 +25,14 @@ OCCLUDED = ("maskfer", *HIDDEN)
 
 @dataclass(frozen=True)
 class Contrast:
-    """One arm less another, each in a reading, in the mean over test sets."""
+    """One arm less another, each in a reading, in the mean over test sets; of each arm, less what it has on `minus`."""
 
     what: str
     first: str
     second: str
     readings: tuple[str, str] = ("original", "original")
     sets: tuple[str, ...] = ("whole",)
+    minus: tuple[str, ...] = ()
 
 
 WHOLE_VIEWS = ("views", "original")
@@ -54,6 +55,8 @@ HYPOTHESES = {
                  OCCLUDED),
         Contrast("the same, image alone", "perturb", "baseline_2x", sets=OCCLUDED),
         Contrast("the same, equal epochs, over the views", "perturb", "baseline", WHOLE_VIEWS, OCCLUDED),
+        Contrast("what occlusion leaves of whole faces' points, over the views", "perturb", "baseline_2x", WHOLE_VIEWS,
+                 OCCLUDED, ("whole",)),
         *(Contrast(name, "perturb", "baseline_2x", WHOLE_VIEWS, (name,)) for name in OCCLUDED),
     ),
     "H3: attention adds something to position": (
@@ -89,10 +92,15 @@ class Results:
         """Those with which all of the arms were run."""
         return [seed for seed in TEN if all(Run(arm, network, seed) in self.rows for arm in arms)]
 
+    def value(self, contrast: Contrast, run: Run, reading: str, metric: str) -> float | None:
+        """What a contrast compares of a run, in per cent; None where the run has none of it."""
+        value, less = (self.points(run, reading, sets, metric) for sets in (contrast.sets, contrast.minus))
+        return value - (less or 0.0) if value is not None else None
+
     def points(self, run: Run, reading: str, sets: Sequence[str], metric: str) -> float | None:
         """The mean over test sets of a metric, in per cent; None where the run has none of it."""
         values = [self.rows[run].get(f"{name}.{reading}.{metric}") for name in sets]
-        return 100 * mean(float(value) for value in values if value) if all(values) else None
+        return 100 * mean(float(value) for value in values if value) if values and all(values) else None
 
     def pairs(self, contrast: Contrast, network: str, metric: str) -> list[float]:
         """The differences, in points, of each seed with which both arms were run, in one precision."""
@@ -104,7 +112,7 @@ class Results:
                     f"{runs[0].name} and {runs[1].name} differ in precision; expected one for all of a seed."
                 )
             ways = zip(runs, contrast.readings, strict=True)
-            both = [self.points(run, reading, contrast.sets, metric) for run, reading in ways]
+            both = [self.value(contrast, run, reading, metric) for run, reading in ways]
             if both[0] is not None and both[1] is not None:
                 differences.append(both[0] - both[1])
         return differences
@@ -124,6 +132,7 @@ class Results:
         for seed in self.seeds(network, contrast.first, contrast.second):
             first, second = (
                 self.right(Run(arm, network, seed), reading, contrast.sets)
+                - (self.right(Run(arm, network, seed), reading, contrast.minus) if contrast.minus else 0.0)
                 for arm, reading in zip((contrast.first, contrast.second), contrast.readings, strict=True)
             )
             differences.append(first - second)
