@@ -23,6 +23,7 @@ READINGS = ("original", "views")  # the image alone, and the mean over the views
 FOREIGN = "perturb_views"  # a baseline's mean over the views of the block's `perturb`
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 LABELS, FERPLUS = "label", "ferplus"
+STEP = 1 / 64  # of a stored logit
 IDENTITY = ("arm", "network", "seed")
 FACTS = (
     *("recipe", "precision", "cpu", "commit", "config_hash", "epochs", "best_epoch"),
@@ -55,12 +56,15 @@ def answers(file: Path, inference: Any, names: Sequence[str]) -> NDArray[np.floa
 
 
 def write_answers(path: Path, logits: dict[str, NDArray[np.float32]]) -> None:
-    """Writes what a run answered: for each "set.reading" the class (N,) uint8; of whole faces, float16 logits too."""
+    """Writes what a run answered: for each "set.reading" the class (N,) uint8; of whole faces, float16 logits too.
+
+    These are rounded to STEP, so that a file stays below 100 KB; the classes are those of the logits themselves.
+    """
     arrays: Arrays = {}
     for key, values in logits.items():
         arrays[key] = values.argmax(axis=1).astype(np.uint8)
         if key.startswith("whole."):
-            arrays[f"{key}.logits"] = values.astype(np.float16)
+            arrays[f"{key}.logits"] = (np.round(values / STEP) * STEP).astype(np.float16)
     write_arrays(path, arrays)
 
 

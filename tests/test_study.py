@@ -259,3 +259,18 @@ def test_a_row_is_written_once(tmp_path):
     rows = read_rows(file)
     assert [row["seed"] for row in rows] == ["0", "1"]
     assert {row["whole.original.accuracy"] for row in rows} == {"0.123457"}
+
+
+def test_a_whole_run_s_answers_stay_below_100_kb(tmp_path):
+    random = np.random.default_rng(0)
+    readings = [f"{name}.{reading}" for name in SETS for reading in ("original", "views")]
+    logits = {key: random.normal(0, 2.5, (3589, 7)).astype(np.float32) for key in readings}
+    write_answers(tmp_path / "run.npz", logits)
+    assert (tmp_path / "run.npz").stat().st_size < 100_000
+    stored = read_arrays(tmp_path / "run.npz")
+    assert {key: stored[key].dtype for key in ("mouth.views", "whole.views.logits")} == {
+        "mouth.views": np.uint8,
+        "whole.views.logits": np.float16,
+    }
+    assert np.abs(stored["whole.views.logits"] - logits["whole.views"]).max() < 0.01
+    assert all(np.array_equal(stored[key], values.argmax(axis=1)) for key, values in logits.items())
