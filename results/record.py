@@ -32,8 +32,8 @@ FACTS = (
 )
 SCORES = tuple(
     f"{tested}.{reading}.{metric}"
-    for tested, readings in ((s, (*READINGS, FOREIGN) if s == "whole" else READINGS) for s in (*SETS, FERPLUS))
-    for reading in readings
+    for tested in (*SETS, FERPLUS)
+    for reading in ((*READINGS, FOREIGN) if tested in ("whole", FERPLUS) else READINGS)
     for metric in METRICS
 )
 COLUMNS = (*IDENTITY, *FACTS, *SCORES)

@@ -1,6 +1,7 @@
 """python -m results.tables: every table of the study, from confirm.csv, logits/ and labels.npz alone."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -250,11 +251,14 @@ def page(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m results.tables", description=__doc__)
     parser.add_argument("--of", type=Path, default=HERE, help="the folder of confirm.csv")
-    print(page(parser.parse_args().of))
+    print(page(parser.parse_args(arguments).of))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"Error: {error}")

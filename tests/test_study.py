@@ -208,9 +208,11 @@ def made_up(folder, arms, seeds=TEN):
     for (arm, share), seed in ((pair, seed) for pair in arms.items() for seed in seeds):
         random = np.random.default_rng([seed, len(arm)])
         logits = {}
-        for reading in ("original", "views"):
+        for key in [f"{name}.{reading}" for name in SETS for reading in ("original", "views")] + [
+            "whole.perturb_views"
+        ]:
             wrong = random.permuted(np.arange(2800)) >= 2800 * (share + random.normal(0, 0.004))
-            logits |= {f"{name}.{reading}": np.eye(7, dtype=np.float32)[(LABEL + wrong) % 7] for name in SETS}
+            logits[key] = np.eye(7, dtype=np.float32)[(LABEL + wrong) % 7]
         file = folder / "logits" / f"{Run(arm, NETWORKS[0], seed).name}.npz"
         write_answers(file, logits)
         row = {"arm": arm, "network": NETWORKS[0], "seed": seed, "precision": "32-true", "cpu": "one", "epochs": 4}
