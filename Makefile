@@ -5,7 +5,7 @@ PEERS := .venv/.peers
 PAGES := .venv/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train test lint docs bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train study test lint docs bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ contact-sheet: $(READY) ## a picture of 64 faces of FER2013 with their landmarks
 
 train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
 	$(BIN)/python -m fer_perturb.train $(ARGS)
+
+study: $(READY) ## the confirmatory runs of docs/protocol.md, those that are missing: make study ARGS="--dry-run"
+	$(BIN)/python -m results.study $(ARGS)
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)

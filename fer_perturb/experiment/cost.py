@@ -79,8 +79,7 @@ class Plan:
         size = self.experiment.data.image_size
         own = self._training(self.predictor, epochs, scheme.views_of_a_step)
         others = []
-        if self.phase_1 is not None:
-            others.append(self._training(self.phase_1, phase_1_epochs or epochs, 1))
+        others.append(self.of_phase_1(phase_1_epochs or epochs))
         if scheme.attention is not None:
             looker = self.predictor if scheme.attention.follows_predictor else self.phase_1
             others.append(looking(looker, scheme, recipe, size, looks(scheme, recipe, self.batches, epochs)))
@@ -88,6 +87,10 @@ class Plan:
             whole = len(self.batches.sampler) * self.batches.sampler.batch_size
             others.append(batch_norm(self.predictor, recipe, size, whole))
         return Cost(own.passes, own.flops + total(others).flops)
+
+    def of_phase_1(self, epochs: int) -> Cost:
+        """Phase 1 alone; nothing where the scheme has none."""
+        return Cost(0, 0) if self.phase_1 is None else self._training(self.phase_1, epochs, 1)
 
     def _training(self, network: nn.Module, epochs: int, views: int) -> Cost:
         recipe, step = replace(self.experiment.recipe, epochs=epochs), self.batches.sampler.batch_size

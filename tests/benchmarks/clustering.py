@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
