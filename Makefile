@@ -4,7 +4,7 @@ READY := .venv/.ready
 PEERS := .venv/.peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train test lint bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train test test-fast lint bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-fast: $(READY) ## the tests that neither start processes nor train for long: two minutes
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
