@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import pytorch_lightning as pl
 import torch
-from composing import small
+from composing import TRAIN, VAL, small
 from probing import clustered
 
 from fer_perturb.open_data import open_data
@@ -14,6 +14,8 @@ from fer_perturb.perturb.identity import match
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.fitting import make_trainer
+
+pytestmark = pytest.mark.slow
 
 
 class Spy(pl.Callback):
@@ -86,10 +88,10 @@ def test_labels_keep_their_place_from_epoch_to_epoch(data_directory, tmp_path):
 
 def test_maps_per_image_follow_from_the_centres(data_directory, tmp_path):
     _, task, callback, *_ = run(data_directory, tmp_path, "scheme=perturb_image")
-    stored = callback.source.stored_rows(slice(0, 256))
+    stored = callback.source.stored_rows(slice(0, TRAIN))
     expected = cluster_maps_per_image(stored, task.scheme.clusters, task.centres)
     assert torch.equal(task.image_maps["train"], expected)
-    assert task.image_maps["val"].shape == (64, 48, 48)
+    assert task.image_maps["val"].shape == (VAL, 48, 48)
     assert len({tuple(labels.flatten().tolist()) for labels in expected[:20]}) > 1  # each image its own
 
 
