@@ -2,10 +2,12 @@
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commanding import Commands
+from composing import TEST, TRAIN, VAL
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, which torch reads when it is imported
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -27,12 +29,12 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packed datasets, with a small `synthetic` in it: 256 images to train on, 64 to test on."""
+    """A folder of packed datasets, with the small `synthetic` of composing.py in it."""
     from fer_perturb.data.packing import make
     from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 
     root = tmp_path_factory.mktemp("data")
-    make(root / "synthetic", DrawnFacesMaker(seed=0, train=256, val=64, test=64))
+    make(root / "synthetic", DrawnFacesMaker(seed=0, train=TRAIN, val=VAL, test=TEST))
     return root
 
 
@@ -45,6 +47,14 @@ def pictures() -> None:
 def _drawn_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "pictures" not in request.fixturenames:
         monkeypatch.setattr("fer_perturb.report.phase_pictures.show_phase", lambda phase: None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_power_fails() -> Iterator[None]:
+    """Nothing waits for the disk: a chain writes some eighty files, and waits for each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture

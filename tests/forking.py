@@ -18,7 +18,7 @@ from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["fer_perturb.train", "fer_perturb.evaluate", "fer_perturb.tasks.chain"])
-PATIENCE = 120.0  # seconds
+PATIENCE = 900.0  # seconds; a busy machine takes long, and what hangs is found all the same
 HELD = "held"
 
 
@@ -91,6 +91,8 @@ def forked(
 ) -> Forked:
     """Starts python -m fer_perturb.<module> <words>, which works in `folder`, after `before` (importable).
 
+    A module with a dot in its name is not of fer_perturb.
+
     Its environment is that of the first such process, with `environment` added.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,8 +114,10 @@ def _run(
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
-    main = importlib.import_module(f"fer_perturb.{module}").main
-    sys.argv = [f"fer_perturb.{module}", *words]
+    name = module if "." in module else f"fer_perturb.{module}"
+    main = importlib.import_module(name).main
+    sys.argv = [name, *words]
+    os.fsync = lambda handle: None  # as in conftest.py
     if before is not None:
         before()
-    main()
+    sys.exit(main())

@@ -15,6 +15,7 @@ from benchmarks.report import Report
 from fer_perturb.runs.run_directory import commit
 
 
+@pytest.mark.slow
 def test_every_row_is_measured_and_written(tmp_path, monkeypatch):
     """Processes of their own, which take seconds to start, are tested below."""
     overrides = Bench.overrides
@@ -148,6 +149,7 @@ def test_a_finished_run_joins_the_speedrun(tmp_path, monkeypatch):
     assert (docs / "speedrun.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_process_is_its_own(tmp_path):
     """Also where this process is larger; and importing what it had imported takes as much again."""
     bench = Bench(torch.device("cpu"), 1.0, tmp_path)
@@ -170,6 +172,7 @@ print(os.environ.get("GOMP_SPINCOUNT", 0))
 """
 
 
+@pytest.mark.slow
 def test_training_beside_a_busy_process(monkeypatch):
     """The processes are real, and only ours has the setting."""
     monkeypatch.setattr(beside, "TRAINED", STAND_IN)

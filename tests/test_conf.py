@@ -93,6 +93,7 @@ def unread(config: DictConfig, entry: str, read: dict[str, set[str]]) -> list[st
     return [key for key in keys if key not in (by_any if key.split(".")[0] in SHARED else read[entry])]
 
 
+@pytest.mark.slow
 def test_every_key_is_read(read: dict[str, set[str]]) -> None:
     for entry, dataset in product(ENTRIES, choices("dataset")):
         for logger in choices("logger") if entry == "train" else [None]:
@@ -100,6 +101,7 @@ def test_every_key_is_read(read: dict[str, set[str]]) -> None:
             assert unread(composed(*overrides, name=entry), entry, read) == [], (entry, overrides)
 
 
+@pytest.mark.slow
 def test_a_key_that_nothing_reads_is_found(read: dict[str, set[str]]) -> None:
     """Even though a run that has it takes the whole config, to hash it and to write it down."""
     config = composed("dataset=synthetic", *(f"+{key}={value}" for key, value in PLANTED.items()))

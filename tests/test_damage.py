@@ -129,14 +129,15 @@ def interrupted(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.parametrize("damage", [cut, flip, empty, execute, Path.unlink])
 @pytest.mark.parametrize("damaged", [("last",), ("best",), ("last", "best")], ids=" ".join)
-def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, damage):
-    shutil.copytree(interrupted, tmp_path / "outputs")
-    (folder,) = (tmp_path / "outputs" / ".cache" / "predictor").glob("*.partial/checkpoints")
+def test_a_damaged_checkpoint(interrupted, data_directory, tmp_path, capsys, damaged, damage):
+    (whole,) = (interrupted / ".cache" / "predictor").glob("*.partial/checkpoints")
+    folder = shutil.copytree(whole, tmp_path / "checkpoints")
     for name in damaged:
         damage(folder / f"{name}.ckpt")
-    shown = run()
-    assert shown.status == 0, shown.err
-    words = " ".join(shown.out.split())
+    config = small(data_directory, tmp_path, *CHAIN)
+    task = Chain(config, open_data(config), lambda phase: None).predictor(None)
+    assert resume_from(folder, task) == (folder / "best.ckpt" if damaged == ("last",) else None)
+    words = " ".join(capsys.readouterr().out.split())
     gone = damage is Path.unlink
     for name in damaged:
         told = f"{name}.ckpt is {'missing' if gone else 'damaged'}"
@@ -144,6 +145,26 @@ def test_a_damaged_checkpoint(interrupted, finished, run, tmp_path, damaged, dam
     assert ("resumes from best.ckpt" in words) == (damaged == ("last",))
     assert ("starts again" in words) == (damaged == ("best",) or (len(damaged) == 2 and not gone))
     assert ("kept as last.ckpt.unused" in words) == (damaged == ("best",))
+    assert not list(tmp_path.rglob("executed"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damaged", "damage", "told"),
+    [
+        (("last",), flip, "resumes from best.ckpt"),
+        (("best",), execute, "starts again"),
+        (("last", "best"), Path.unlink, ""),
+    ],
+)
+def test_after_a_damaged_checkpoint_the_result_is_the_same(interrupted, finished, run, tmp_path, damaged, damage, told):
+    shutil.copytree(interrupted, tmp_path / "outputs")
+    (folder,) = (tmp_path / "outputs" / ".cache" / "predictor").glob("*.partial/checkpoints")
+    for name in damaged:
+        damage(folder / f"{name}.ckpt")
+    shown = run()
+    assert shown.status == 0, shown.err
+    assert told in " ".join(shown.out.split())
     assert not list(tmp_path.rglob("executed"))
     assert logits(tmp_path / "outputs") == logits(finished)
 
@@ -171,16 +192,26 @@ def test_a_whole_checkpoint_without_its_best_is_kept_under_another_name(interrup
     assert (tmp_path / "last.ckpt.unused").read_bytes() == whole.read_bytes()
 
 
+PHASES = {  # one of the damages to each
+    ("attention", "weights.safetensors"): flip,
+    ("clustering", "clusters.safetensors"): cut,
+    ("predictor", "predictions/synthetic.parquet"): Path.unlink,
+    ("predictor", "phase.json"): empty,
+}
+
+
 @pytest.mark.parametrize("damage", [cut, flip, empty, Path.unlink])
-@pytest.mark.parametrize(
-    ("phase", "file"),
-    [
-        ("attention", "weights.safetensors"),
-        ("clustering", "clusters.safetensors"),
-        ("predictor", "predictions/synthetic.parquet"),
-        ("predictor", "phase.json"),
-    ],
-)
+@pytest.mark.parametrize(("phase", "file"), PHASES)
+def test_a_damaged_phase_is_known(finished, tmp_path, phase, file, damage):
+    (whole,) = (path for path in (finished / ".cache" / phase).iterdir() if path.is_dir())
+    folder = shutil.copytree(whole, tmp_path / "phase")
+    assert not damage_of(folder)
+    damage(folder / file)
+    assert damage_of(folder).startswith(file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("phase", "file", "damage"), [(*where, damage) for where, damage in PHASES.items()])
 def test_a_damaged_phase_is_made_again(finished, run, tmp_path, phase, file, damage):
     shutil.copytree(finished, tmp_path / "outputs")
     shutil.rmtree(tmp_path / "outputs" / "synthetic")  # as for another job of a sweep
@@ -194,6 +225,7 @@ def test_a_damaged_phase_is_made_again(finished, run, tmp_path, phase, file, dam
     assert "found again" in run().out or "Finished before" in run().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut, flip, empty, Path.unlink])
 @pytest.mark.parametrize("file", ["summary.json", "config.yaml", "predictions/synthetic.parquet"])
 def test_a_damaged_run_is_mended_by_its_command(finished, run, tmp_path, file, damage):
@@ -208,6 +240,7 @@ def test_a_damaged_run_is_mended_by_its_command(finished, run, tmp_path, file, d
     assert "Finished before" in run().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, Path.unlink])
 @pytest.mark.parametrize("file", ["predictor/weights.safetensors", "attention/phase.json"])
 def test_a_run_whose_phases_are_damaged_is_mended_by_its_command(finished, run, tmp_path, file, damage):
@@ -223,6 +256,7 @@ def test_a_run_whose_phases_are_damaged_is_mended_by_its_command(finished, run, 
     assert logits(tmp_path / "outputs") == logits(finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_the_way", [nowhere, empty])
 @pytest.mark.parametrize("ending", ["", ".partial"])
 def test_what_stands_where_a_phase_belongs_is_set_aside(finished, run, tmp_path, in_the_way, ending):
@@ -250,6 +284,7 @@ DAMAGED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "file", "damage"),
     [
@@ -302,6 +337,7 @@ def faces_of(kind: str, root: Path) -> tuple[str, list[str]]:
     return "", [f"dataset={kind}", *drawn, "dataset.drawing.strength=[0.5,1]"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "damage", "file"),
     [
@@ -367,6 +403,7 @@ def at_most_100_kb() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
+@pytest.mark.slow
 def test_a_full_disk(data_directory, finished, tmp_path):
     """No file may be larger than 100 KB, in a process of its own."""
     words = [*small_overrides(data_directory, tmp_path / "outputs"), *CHAIN]

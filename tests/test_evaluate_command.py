@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from composing import composed, small, small_overrides
+from composing import TEST, TRAIN, VAL, composed, small, small_overrides
 from omegaconf import OmegaConf
 
 from fer_perturb.data.packing import make
@@ -17,6 +17,8 @@ from fer_perturb.runs.run_directory import read_summary, write_summary
 from fer_perturb.tasks.training.predictions import predict
 from fer_perturb.train import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
@@ -25,7 +27,7 @@ def outputs(tmp_path_factory):
 
 @pytest.fixture
 def trained(data_directory, outputs):
-    return lambda *overrides: train(small(data_directory, outputs, "recipe.tta=flip", *overrides))[0]
+    return lambda *overrides: train(small(data_directory, outputs, "recipe.epochs=1", "recipe.tta=flip", *overrides))[0]
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_a_run_s_own_data_must_be_those_it_was_trained_on(data_directory, tmp_pa
     data = tmp_path / "data"
     given = [o for o in small_overrides(data, tmp_path / "outputs") if not o.startswith("recipe.epochs")]
     run, _ = train(composed(*given, "recipe.epochs=1", "scheme=baseline"))
-    make(data / "synthetic", DrawnFacesMaker(seed=9, train=256, val=64, test=64))
+    make(data / "synthetic", DrawnFacesMaker(seed=9, train=TRAIN, val=VAL, test=TEST))
     given = ("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"paths.data={data}")
     with pytest.raises(UserError, match="was trained on other data than those that lie at"):
         evaluate(composed(*given, f"run={run}", name="evaluate"))

@@ -2,12 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import pytest
+import torch
+from forking import Forked, forked
 from fuzz.cases import CASES
 from fuzz.forked import Ended, Forks
 from fuzz.judge import FOLDER, Unharmed, other_numbers, verdict
@@ -15,31 +16,33 @@ from fuzz.kills import killed
 from fuzz.mutations import OF_FILES, OF_FOLDERS, damage
 from fuzz.world import World
 
-TESTS = Path(__file__).parent
+
+@dataclass(frozen=True)
+class Planted:
+    """Before the fuzzer: a fault in the product."""
+
+    fault: str
+
+    def __call__(self) -> None:
+        torch.set_num_threads(1)  # the fuzzer forks
+        exec(self.fault, {})
 
 
-def fuzz(folder: Path, *words: str, fault: str = "") -> subprocess.CompletedProcess[str]:
+def fuzz(folder: Path, *words: str, fault: str = "") -> Forked:
     """`make fuzz` in a process of its own, with a fault planted in the product."""
-    program = f"import sys\nfrom fuzz.run import main\n{fault}\nsys.exit(main(sys.argv[1:]))"
-    path = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
-    return subprocess.run(
-        [sys.executable, "-c", program, *words, f"--log={folder / 'log.jsonl'}"],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
+    return forked("fuzz.run", *words, f"--log={folder / 'log.jsonl'}", folder=folder, before=Planted(fault))
 
 
 def outcomes(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
     cases = "csv,faces,drawn,run,evaluate"
     ran = fuzz(tmp_path, "--seed=0", "--mutations=30", "--kills=1", "--sweep-kills=0", f"--cases={cases}")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "1 kills of a chain: finished, with the same predictions" in ran.stdout
+    assert ran.status == 0, ran.out + ran.err
+    assert "1 kills of a chain: finished, with the same predictions" in ran.out
     ended = outcomes(tmp_path)
     assert [one["seed"] for one in ended] == list(range(30))
     assert {one["status"] for one in ended} == {0, 2}
@@ -54,17 +57,18 @@ FAULTS = {  # in the reading of a csv, and of packed data; and what is told of e
 }
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_and_found_again(tmp_path: Path) -> None:
     fault = "\n".join(FAULTS.values())
     ran = fuzz(tmp_path, "--seed=0", "--mutations=40", "--cases=csv,drawn", fault=fault)
-    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert ran.status == 1, ran.out + ran.err
     of_fault = {told: [one for one in outcomes(tmp_path) if told in str(one["wrong"])] for told in FAULTS}
     assert all(of_fault.values())
     found = [one for ones in of_fault.values() for one in ones][-1]
-    assert f"make fuzz SEED={found['seed']} MUTATIONS=1" in ran.stdout
+    assert f"make fuzz SEED={found['seed']} MUTATIONS=1" in ran.out
     (tmp_path / "log.jsonl").unlink()
     again = fuzz(tmp_path, f"--seed={found['seed']}", "--mutations=1", "--cases=csv,drawn", fault=fault)
-    assert again.returncode == 1
+    assert again.status == 1
     (same,) = outcomes(tmp_path)
     assert all(same[key] == found[key] for key in ("seed", "case", "damaged", "kind", "status", "wrong"))
 

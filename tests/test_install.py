@@ -1,7 +1,7 @@
 """`make setup`, with a tiny package in place of this one: whatever happened to it, the same command mends it.
 
 pip is the real one. The package needs nothing and builds itself, so that nothing is downloaded; its build takes as long
-as there is a file `hold`.
+as there is a file `hold`. Virtual environments are hard links to one that the real `venv` made, which takes seconds.
 """
 
 import os
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 120  # seconds
+PATIENCE = 900  # seconds
 PROJECT = """
 [build-system]
 requires = []
@@ -39,22 +41,30 @@ def build_editable(directory, config_settings=None, metadata_directory=None):
         wheel.writestr("tiny-1.dist-info/RECORD", "")
     return "tiny-1-py3-none-any.whl"
 """
+VENV = """
+import os, shutil, sys
+shutil.copytree(os.environ["MADE"], sys.argv[1], symlinks=True, copy_function=os.link, dirs_exist_ok=True)
+"""
 
 
 class Checkout:
-    """A folder in which `make setup` installs the tiny package."""
+    """A folder in which `make setup` installs the tiny package; `made` is what virtual environments are copies of."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, made: Path | None) -> None:
+        self.root, self.made = root, made
         (root / ".ci").mkdir()
         for name in ("Makefile", ".ci/install.py"):
             shutil.copy(ROOT / name, root / name)
         (root / "pyproject.toml").write_text(PROJECT)
         (root / "build_tiny.py").write_text(BUILD)
+        (root / "instead").mkdir()
+        (root / "instead" / "venv.py").write_text(VENV)
 
     def start(self) -> subprocess.Popen[str]:
         """In a session of its own, so that it can be interrupted as Ctrl-C does it: make, python and pip at once."""
         offline = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "PYTHON"))}
+        if self.made:
+            offline |= {"MADE": str(self.made), "PYTHONPATH": str(self.root / "instead")}
         return subprocess.Popen(
             ["make", "setup", f"PYTHON={sys.executable}"],
             cwd=self.root, env={**offline, "PIP_NO_INDEX": "1"}, text=True, start_new_session=True,
@@ -84,9 +94,17 @@ class Checkout:
             time.sleep(0.01)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with pip."""
+    folder = tmp_path_factory.mktemp("made") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path)
+def checkout(tmp_path: Path, made: Path) -> Checkout:
+    return Checkout(tmp_path, made)
 
 
 def test_two_at_once_one_of_which_is_interrupted(checkout: Checkout) -> None:
@@ -149,7 +167,8 @@ def test_an_environment_of_one_s_own_without_pip_is_given_it_and_kept(checkout: 
     assert (checkout.root / ".venv" / "mine").exists()
 
 
-def test_one_s_own_that_cannot_be_used_is_left_as_it_is(checkout: Checkout) -> None:
+def test_one_s_own_that_cannot_be_used_is_left_as_it_is(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, None)
     python = checkout.root / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to("/nowhere/python")

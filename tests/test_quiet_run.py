@@ -24,6 +24,8 @@ from stepping import untrained
 from fer_perturb.tasks.training import fitting, others_warnings
 from fer_perturb.tasks.training.others_warnings import silence_others
 
+pytestmark = pytest.mark.slow
+
 HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)  # by Python itself
 
 

@@ -273,6 +273,7 @@ def allocation(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return variables
 
 
+@pytest.mark.slow
 def test_slurm_s_tasks_for_one_process(
     allocation: dict[str, str], train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +288,7 @@ def test_slurm_s_tasks_for_one_process(
     assert train("scheme=baseline", "seed=1").status == 0
 
 
+@pytest.mark.slow
 def test_slurm_s_tasks_for_two_processes(
     allocation: dict[str, str], train: Train, data_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +312,7 @@ def test_slurm_s_tasks_for_two_processes(
 # --------------------------------------------------------------------------------------------- networks and gates
 
 
+@pytest.mark.slow
 def test_a_network_without_maps_is_gated_on_its_input(train: Train) -> None:
     network = ("model=timm", "model.backbone=test_vit", "model.small_input=true", "scheme=perturb")
     told = train(*network).sentence
@@ -347,6 +350,7 @@ def test_networks_that_do_not_take_48_pixels(name: str, small_input: bool, works
     check(**works)
 
 
+@pytest.mark.slow
 def test_that_advice_is_followed_on_the_command_line(train: Train) -> None:
     words = ("model=timm", "model.backbone=levit_128s", "scheme=perturb", "attention_model.attention.at=[input]")
     told = train(*words).sentence

@@ -8,6 +8,8 @@ import pytest
 from composing import DRAWING, small_overrides
 from forking import Forked, Hold, forked
 
+pytestmark = pytest.mark.slow
+
 STEP = "fer_perturb.tasks.phases.predictor:Predictor.training_step"
 EPOCH = 3  # steps
 FINISHED = "synthetic/*/*/seed{}-*/summary.json"

@@ -58,6 +58,7 @@ def inspected(log: Path) -> dict[str, Any]:
     return json.loads(shown.stdout)
 
 
+@pytest.mark.slow
 def test_a_multirun_closes_each_phase_s_own_wandb_run_even_when_a_job_fails(tmp_path, data_directory):
     """One pixel cannot be three clusters: the first job fails in phase 2, and the second goes on."""
     overrides = [o for o in small_overrides(data_directory, tmp_path) if o != "logger=csv"]

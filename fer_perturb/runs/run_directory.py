@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,13 @@ PACKAGES = (
 def describe_run(settings: dict[str, Any], run: Path) -> None:
     """Writes config.yaml and versions.json into the run's directory."""
     write_text(run / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings)))
-    versions = {name: version(name) for name in PACKAGES if any(distributions(name=name))}
-    write_json(run / "versions.json", {"python": platform.python_version(), **versions})
+    write_json(run / "versions.json", {"python": platform.python_version(), **installed()})
+
+
+@cache
+def installed() -> dict[str, str]:
+    """The versions of the packages that a run depends on most."""
+    return {name: version(name) for name in PACKAGES if any(distributions(name=name))}
 
 
 def write_summary(run: Path, summary: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +71,7 @@ def read_summary(run: Path, key: str, *, phases: bool = True) -> dict[str, Any]:
     return summary
 
 
+@cache
 def commit() -> str | None:
     """The git commit of this checkout, with "+" where files differ from it; None for an installed package."""
     here = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from composing import small
+from composing import BATCH, small
 
 from fer_perturb.analysis.predictions import Predictions, read_predictions
 from fer_perturb.analysis.summary import ferplus_scores
@@ -24,7 +24,7 @@ def test_scores_and_twins(data_directory, tmp_path):
     assert summary["test_views"] is None
     assert summary["ferplus"] is None  # nor have they votes
     assert set(summary["test"]["per_class"]) == set(classes)
-    assert summary["phases"]["predictor"]["passes"] == 2 * 3 * 32
+    assert summary["phases"]["predictor"]["passes"] == 2 * 3 * BATCH
 
 
 def test_images_that_also_stand_in_training_are_left_out(data_directory, tmp_path):

@@ -19,7 +19,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 
 NOBODY = 65534
-LIMIT = 120.0  # seconds that a command may take; it takes a few at most
+LIMIT = 600.0  # seconds that a command may take; it takes a few at most, unless the machine is busy
 POLL = 0.002
 
 

@@ -121,6 +121,7 @@ def test_stages_are_what_feature_info_says(name: str) -> None:
         assert shape[2] == math.ceil(64 / info[path]["reduction"]), path
 
 
+@pytest.mark.slow
 def test_no_name_of_timm_s_is_taken() -> None:
     listed = subprocess.run(
         [sys.executable, "-c", "import timm; print(*timm.list_models())"], capture_output=True, text=True, check=True

@@ -117,6 +117,7 @@ def test_nothing_changes_where_enough_is_left(name: str, side: int) -> None:
     assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), fitted.parameters(), strict=True))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(
     name=st.sampled_from(["test_resnet", "test_efficientnet", "test_byobnet"]),

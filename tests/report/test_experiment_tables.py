@@ -18,6 +18,8 @@ from fer_perturb.files import write_text
 from fer_perturb.report.experiment_tables import TABLES, write_tables
 from fer_perturb.train import train
 
+pytestmark = pytest.mark.slow
+
 
 def mouths(text):
     """The changes of the accuracy on all images with hidden mouths, rounded."""

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from composing import composed, small
+from composing import TRAIN, VAL, composed, small
 from omegaconf import OmegaConf
 from probing import Probe
 
@@ -68,7 +68,7 @@ def hidden_share(data_directory, tmp_path, monkeypatch):
         regions = [] if scheme == "landmarks" else [f"scheme/regions={scope}"]
         config = small(
             data_directory, tmp_path, f"scheme={scheme}", *regions, f"scheme/views={views}",
-            "recipe.batch_size=256", "recipe.augmentation.light=0", f"recipe.augmentation.affine={affine}",
+            f"recipe.batch_size={TRAIN}", "recipe.augmentation.light=0", f"recipe.augmentation.affine={affine}",
         )  # fmt: skip
         chain = Chain(open_experiment(config))
         task = chain.predictor.task()
@@ -76,7 +76,7 @@ def hidden_share(data_directory, tmp_path, monkeypatch):
         task.network = Probe()
         task.fill = 2.0  # no image's
         torch.manual_seed(1)
-        attention = torch.rand(256, 48, 48) + 3 * torch.linspace(0, 1, 48)[:, None] ** 2
+        attention = torch.rand(TRAIN, 48, 48) + 3 * torch.linspace(0, 1, 48)[:, None] ** 2
         if scheme == "grey_value":
             attention = chain.run.data.first_batch(0)["image"].squeeze(1) / 255
         if scheme != "landmarks":
@@ -89,7 +89,7 @@ def hidden_share(data_directory, tmp_path, monkeypatch):
                 state.maps_of = {"train": clusters.clustered(attention, state, refine)}
         torch.manual_seed(0)
         task.training_step(chain.run.data.first_batch(0), 0)
-        seen = (task.network.seen[0] * task.std + task.mean).unflatten(0, (-1, 256))
+        seen = (task.network.seen[0] * task.std + task.mean).unflatten(0, (-1, TRAIN))
         hidden = (seen > 1.5).float()
         masked = hidden[:3] if views == "all" else torch.stack([hidden[0, view::3].mean(dim=0) for view in range(3)])
         return masked.flatten(1).mean(dim=1), seen[3:]
@@ -157,7 +157,7 @@ def test_landmarks_of_test_images_are_their_own(data_directory, tmp_path):
     task = chain.predictor.task()
     test = chain.experiment.data.splits["test"]
     maps = task.tested_maps(next(iter(in_order(test))))
-    assert maps.shape == (64, 48, 48)
+    assert maps.shape == (VAL, 48, 48)
     for row in range(5):
         for label, point in ((0, 37), (1, 44), (2, 62)):
             column, line = test.landmarks[row, point].round().astype(int).clip(0, 47)

@@ -39,6 +39,7 @@ def test_the_statistics_are_those_of_the_training_images_and_the_weights_stay(da
     assert torch.equal(torch.get_rng_state(), random)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["perturb", "baseline"])
 def test_only_batch_norm_differs_in_a_run_that_asks_for_it(data_directory, tmp_path, scheme):
     runs = [

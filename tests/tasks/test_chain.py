@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from composing import choices, small
+from composing import TEST, choices, small
 from omegaconf import OmegaConf
 
 from fer_perturb.data.emotions import EMOTIONS
@@ -16,6 +16,8 @@ from fer_perturb.schemes.regions.one_region import OneRegion
 from fer_perturb.schemes.scheme import scheme_from
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.train import train
+
+pytestmark = pytest.mark.slow
 
 # The author's VGG-16, in narrow: in full it takes as long as all the others, and tests/models has it in full.
 SMALLER = {"perturb_author": ["attention_model.backbone=vgg16_small"]}
@@ -73,7 +75,7 @@ def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> 
     assert kinds == {
         (split, inference, tta, view) for split in ("val", "test") for inference, view in views for tta in ttas
     }
-    assert len(rows) == len(kinds) * 64
+    assert len(rows) == len(kinds) * TEST
     assert all(np.isfinite([row[f"logit_{name}"] for name in EMOTIONS]).all() for row in rows)
 
     assert json.loads((run / "summary.json").read_text()) == summary

@@ -17,6 +17,8 @@ from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.fitting import fit
 from fer_perturb.train import train
 
+pytestmark = pytest.mark.slow
+
 # a rate that does not depend on how many epochs follow
 BY_EPOCH = (
     "recipe.scheduler._target_=torch.optim.lr_scheduler.StepLR",

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import pytorch_lightning as pl
 import torch
-from composing import small
+from composing import BATCH, TRAIN, VAL, small
 from probing import clustered
 
 from fer_perturb.experiment.experiment import open_experiment
@@ -15,6 +15,8 @@ from fer_perturb.schemes.regions.batch_clusters import BatchClusters
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.training.fitting import make_trainer
+
+pytestmark = pytest.mark.slow
 
 
 class Spy(pl.Callback):
@@ -89,10 +91,10 @@ def test_labels_keep_their_place_from_epoch_to_epoch(data_directory, tmp_path):
 
 def test_maps_per_image_follow_from_the_centres(data_directory, tmp_path):
     _, task, *_ = run(data_directory, tmp_path, "scheme=perturb_image")
-    stored, state = task.sight.of_training_images(slice(0, 256)), task.region_state
+    stored, state = task.sight.of_training_images(slice(0, TRAIN)), task.region_state
     expected = cluster_maps_per_image(stored, task.regions, state.centres)
     assert torch.equal(state.maps_of["train"], expected)
-    assert state.maps_of["val"].shape == (64, 48, 48)
+    assert state.maps_of["val"].shape == (VAL, 48, 48)
     assert len({tuple(labels.flatten().tolist()) for labels in expected[:20]}) > 1  # each image its own
 
 
@@ -109,7 +111,7 @@ def test_what_phase_2_has_made_is_not_made_again(data_directory, tmp_path, monke
     _, _, callback, *_ = run(data_directory, tmp_path, "scheme=perturb")
     assert [epoch for epoch, _ in made] == [0, 1]
     assert [record["epoch"] for record in callback.history] == [0, 1]
-    assert [record["attention_passes"] for record in callback.history] == [0, 32]
+    assert [record["attention_passes"] for record in callback.history] == [0, BATCH]
 
 
 def test_the_map_of_a_batch_is_that_of_the_batch_trained_on(data_directory, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 import torch
 from stepping import ready
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = [
     ["scheme=baseline", "recipe.grow_from=32"],
     ["scheme/regions=batch", "scheme/views=all", "recipe.mixup=0.2"],

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import pytorch_lightning as pl
 import torch
-from composing import small
+from composing import BATCH, small
 from rehearsed import rehearse
 
 from fer_perturb.errors import UserError
@@ -31,7 +31,7 @@ def test_the_last_epoch_is_kept_even_when_it_is_not_the_best(data_directory, tmp
     assert record["best_epoch"] == 1
     assert torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 1
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 2
-    assert record["images"] == 3 * 3 * 32
+    assert record["images"] == 3 * 3 * BATCH
 
 
 def test_the_best_score_survives_a_move(data_directory, tmp_path):

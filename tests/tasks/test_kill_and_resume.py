@@ -5,8 +5,11 @@ import signal
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from composing import small_overrides
 from forking import Forked, Hold, forked
+
+pytestmark = pytest.mark.slow
 
 # The paper's recipe: five crops, ten in testing, and a schedule that moves at the end of each epoch, by the score on
 # val, where resuming is easy to get wrong.

@@ -11,6 +11,8 @@ from mps_stand_in import MPS, OnMPS, mps_stand_in
 from fer_perturb.seeds import derive
 from fer_perturb.train import train
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = [
     ["scheme=perturb", "recipe.crop=40", "recipe.mixup=0.2", "recipe.augmentation.erase=0.5"],
     [
@@ -27,10 +29,11 @@ SCHEMES = [
 @pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("scheme", SCHEMES, ids=" ".join)
 def test_a_chain(data_directory, tmp_path, scheme):
-    given = [*scheme, "+trainer.inference_mode=false"]  # which the stand-in does not know
+    # the stand-in is slow, and does not know the latter
+    given = [*scheme, "trainer.limit_train_batches=1", "+trainer.inference_mode=false"]
     with mps_stand_in() as seeds:
         run, _ = train(small(data_directory, tmp_path, *given, "trainer.accelerator=mps"))
-    steps = {derive(0, "step", epoch, step, 0) for epoch in range(2) for step in range(3)}
+    steps = {derive(0, "step", epoch, 0, 0) for epoch in range(2)}
     assert steps <= set(seeds)
     if any(word.endswith("=image") for word in scheme):
         clusters = json.loads((run / "predictor" / "phase.json").read_text())["clusters"]

@@ -27,6 +27,8 @@ from fer_perturb.experiment.other_datasets import matched
 from fer_perturb.files import write_json
 from fer_perturb.train import train
 
+pytestmark = pytest.mark.slow
+
 
 def accuracy(rows: list[dict], classes: tuple[str, ...]) -> float:
     logits = np.array([[row[f"logit_{name}"] for name in classes] for row in rows])
@@ -76,7 +78,8 @@ def test_tested_on_other_datasets(data_directory: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(val("swapped"), val("synthetic"), atol=1e-5)
     # and a test set that was trained on has nothing but twins
     assert summary["test_on"]["swapped"]["accuracy_no_twins"] is None
-    assert sum(entry["support"] for entry in summary["test_on"]["swapped"]["per_class"].values()) == 256
+    tested = sum(entry["support"] for entry in summary["test_on"]["swapped"]["per_class"].values())
+    assert tested == len(own.splits["train"].labels)
 
 
 def renamed(own: PackedData, root: Path, classes: Sequence[str], *, without: Sequence[str] = ()) -> PackedData:
@@ -119,7 +122,7 @@ def test_classes_are_matched_by_name(data_directory: Path, tmp_path: Path, capsy
     six = summary["test_on"]["six"]
     assert six["accuracy"] == pytest.approx(accuracy(others, EMOTIONS))  # over all seven answers
     assert six["per_class"]["neutral"] == {"accuracy": None, "f1": None, "support": 0}
-    there = [of["accuracy"] for name, of in six["per_class"].items() if name != "neutral"]
+    there = [of["accuracy"] for of in six["per_class"].values() if of["support"]]
     assert six["balanced_accuracy"] == pytest.approx(np.mean(there))
 
     with evaluating(data, f"run={run}", "dataset=folder", "dataset.name=alphabetical") as file:
@@ -231,11 +234,11 @@ def test_trained_on_votes(fer2013: Path, tmp_path: Path, capsys: pytest.CaptureF
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Overrides for a chain on the tiny dataset: six epochs of six batches of 16 at most."""
+    """Overrides for a chain on the tiny dataset: three epochs of twelve batches of 8 at most."""
     data, outputs = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("outputs")
     write_tiny(data / "tiny")
     others = [o for o in small_overrides(data, outputs) if not o.startswith(("dataset", "trainer.limit"))]
-    return [*others, "dataset=folder", "dataset.name=tiny", "recipe.epochs=6", "recipe.batch_size=16"]
+    return [*others, "dataset=folder", "dataset.name=tiny", "recipe.epochs=3", "recipe.batch_size=8"]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,7 @@ def test_three_classes_of_another_size(overrides: list[str], places: list[str]) 
     assert supports == [sum(row["label"] == k for row in test) for k in range(3)]
 
     kept = TRAIN - TWINS if config.dataset.clean else TRAIN
-    assert summary["phases"]["predictor"]["images"] == 6 * (kept // 16) * 16
+    assert summary["phases"]["predictor"]["images"] == 3 * (kept // 8) * 8
     if config.scheme.regions:
         weights = load_file(run / "predictor" / "weights.safetensors")
         assert (

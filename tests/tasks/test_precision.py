@@ -96,6 +96,7 @@ def test_the_accelerator_tells_the_device(monkeypatch, mps, cuda, auto, gpu):
     assert [device_type(accelerator) for accelerator in ("cpu", "auto", "gpu", "tpu")] == ["cpu", auto, gpu, "tpu"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the variables are for Intel's instructions")
 def test_a_cpu_held_to_avx2_does_not_compute_in_bf16():
     told = subprocess.run(

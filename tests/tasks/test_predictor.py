@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from composing import small
+from composing import BATCH, TEST, TRAIN, small
 from probing import Probe
 
 from fer_perturb.data.loading.batches import in_order
@@ -35,7 +35,7 @@ def test_in_testing_a_map_of_the_data_set_is_flipped_with_its_image(build):
     task, data = build("scheme/regions=dataset", "recipe.tta=flip")
     batch = next(iter(in_order(data.data.splits["test"])))
     logits = task.evaluate(batch, "flip")
-    assert logits.shape == (2, 4, 64, 7)
+    assert logits.shape == (2, 4, TEST, 7)
     plain, mirrored = task.network.seen[:4], task.network.seen[4:]
     for view, other in zip(plain, mirrored, strict=True):
         assert torch.allclose(view, other.flip(-1), atol=1e-6)
@@ -64,7 +64,7 @@ def test_all_views_of_a_step(build, scope):
     torch.manual_seed(0)
     task.training_step(batch, 0)
     (seen,) = task.network.seen
-    views = grey(task, seen).unflatten(0, (4, 32))
+    views = grey(task, seen).unflatten(0, (4, BATCH))
     torch.manual_seed(0)
     images, _ = task.augmentation(batch["image"])
     assert torch.allclose(views[3], images, atol=1e-5)
@@ -77,7 +77,9 @@ def test_all_views_of_a_step(build, scope):
 
 
 def test_sampled_views_are_drawn_per_image(build):
-    task, data = build("scheme/regions=batch", "scheme/views=sample", "recipe.augmentation.flip=0")
+    task, data = build(
+        "scheme/regions=batch", "scheme/views=sample", "recipe.augmentation.flip=0", "recipe.batch_size=32"
+    )
     torch.manual_seed(0)
     task.training_step(data.first_batch(0), 0)
     seen = grey(task, task.network.seen[0])
@@ -102,7 +104,7 @@ def test_moved_maps_are_the_real_ones_upside_down(build):
 def test_copies_hide_nothing(build, scope, views):
     task, data = build("scheme=copies", f"scheme/regions={scope}", f"scheme/views={views}")
     if scope == "image":
-        task.region_state.maps_of = {"train": torch.zeros(256, 48, 48, dtype=torch.int8)}
+        task.region_state.maps_of = {"train": torch.zeros(TRAIN, 48, 48, dtype=torch.int8)}
     batch = data.first_batch(0)
     torch.manual_seed(0)
     task.training_step(batch, 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from composing import small
+from composing import TEST, TRAIN, small
 from probing import Probe, clustered
 from torch.nn.functional import max_pool2d
 from torch.utils.data import DataLoader
@@ -19,7 +19,6 @@ from fer_perturb.tasks.training.fitting import make_trainer
 
 STEP = 40  # an image that shows its map: label -1 is this grey value, each next label this much lighter
 FILL = 255
-TRAIN = 256  # images in the drawn dataset
 
 
 def patchwork(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -211,12 +210,12 @@ def test_what_an_image_gets_does_not_depend_on_its_batch(data_directory, outputs
         loader = DataLoader(Batches(split), sampler=[np.array(rows) for rows in batches], batch_size=None)
         return torch.cat(trainer.predict(task, loader), dim=2)  # (T, V, B, classes)
 
-    together = logits(range(64))
-    assert together.shape == (2, 4, 64, 7)
+    together = logits(range(TEST))
+    assert together.shape == (2, 4, TEST, 7)
     spread = together.std(dim=2).min()
     assert spread > 1e-3  # between images, in each crop, view and class
     tolerance = 0.02 * float(spread)
-    assert torch.allclose(logits(range(63, -1, -1)).flip(2), together, atol=tolerance, rtol=0)
+    assert torch.allclose(logits(range(TEST)[::-1]).flip(2), together, atol=tolerance, rtol=0)
     assert torch.allclose(logits(*[[row] for row in range(12)]), together[:, :, :12], atol=tolerance, rtol=0)
     assert torch.allclose(logits([7] * 5), together[:, :, [7] * 5], atol=tolerance, rtol=0)
 

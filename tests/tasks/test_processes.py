@@ -97,7 +97,7 @@ def test_the_others_work_only_once_the_first_does(tmp_path):
     threads.append(threading.Thread(target=run, args=("first", first)))
     threads[1].start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=900)
     assert sorted(order) == ["first", "other"]  # both begin at the note
     assert results["other"].record == results["first"].record == {"seconds": 1}
     assert not (results["first"].directory / AT_WORK).exists()
@@ -118,7 +118,7 @@ def test_a_failure_reaches_the_others_and_is_forgotten_at_the_next_start(tmp_pat
 
 def test_a_failure_of_an_earlier_job_does_not_part_the_processes(tmp_path):
     """Both jobs of a sweep train the same phase 1, which diverges in the first job."""
-    content, met, errors = {"version": 2}, threading.Barrier(2, timeout=20), []
+    content, met, errors = {"version": 2}, threading.Barrier(2, timeout=900), []
 
     def diverges(directory):
         met.wait()
@@ -141,7 +141,7 @@ def test_a_failure_of_an_earlier_job_does_not_part_the_processes(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=900)
     assert errors == ["Training diverged"] * 2
     assert found == [{"seconds": 3}] * 2
 
@@ -153,7 +153,7 @@ def test_who_comes_late_learns_of_its_own_failure(tmp_path):
 
     def works(directory):
         at_work.set()
-        go_on.wait(timeout=20)
+        go_on.wait(timeout=900)
         return {"seconds": 4}
 
     def first():
@@ -163,11 +163,11 @@ def test_who_comes_late_learns_of_its_own_failure(tmp_path):
 
     thread = threading.Thread(target=first)
     thread.start()
-    at_work.wait(timeout=20)
+    at_work.wait(timeout=900)
     with pytest.raises(UserError, match="cannot be clustered"):
         run_phase(tmp_path, "clustering", "Phase", content, works, first=False, together=True)
     go_on.set()
-    thread.join(timeout=20)
+    thread.join(timeout=900)
     assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 4}
 
 

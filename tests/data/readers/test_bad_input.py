@@ -281,7 +281,7 @@ def test_killed_half_way(tmp_path: Path, moment: str, call: int, before: bool) -
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         check=False,
         capture_output=True,
-        timeout=100,
+        timeout=900,
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     leftovers = list(root.parent.glob(".fer2013.*.partial"))
