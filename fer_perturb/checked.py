@@ -1,5 +1,6 @@
 """Settings are checked where they are made (pydantic), and people are told which key of the config is wrong."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -49,8 +50,9 @@ def complaint(error: ValidationError, key: str) -> str:
         return f"{path}: there is no such key."
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{path} is missing."
-    if first["type"] == "value_error":
-        return f"{path}={first['input']}: {first['ctx']['error']}"
+    if first["type"] == "value_error":  # of all values together; it may name the one that is wrong
+        reason = str(first["ctx"]["error"])
+        return f"{key}.{reason}" if re.match(r"\w+=", reason) else f"{key}: {reason}"
     expected = first["msg"].replace("Input should be ", "").replace("a valid integer", "a whole number")
     return f"{path}={first['input']}: expected {expected}."
 

@@ -93,11 +93,11 @@ def forked(
 
     A module with a dot in its name is not of fer_perturb.
 
-    Its environment is that of the first such process, with `environment` added.
+    Its environment is this process's, with `environment` added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HELD).unlink(missing_ok=True)
-    process = CONTEXT.Process(target=_run, args=(module, words, folder, before, dict(environment or {})))
+    process = CONTEXT.Process(target=_run, args=(module, words, folder, before, {**os.environ, **(environment or {})}))
     process.start()
     return Forked(process, folder)
 
@@ -109,6 +109,7 @@ def _run(
     before: Callable[[], None] | None,
     environment: dict[str, str],
 ) -> None:
+    os.environ.clear()  # what the first of these processes had
     os.environ.update(environment)
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):

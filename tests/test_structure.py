@@ -93,7 +93,8 @@ def test_below_the_door_nothing_reads_a_config() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Name) and node.id == "DictConfig"
     }
-    assert {name for name in readers if "/" in name} == AT_THE_DOOR
+    inner = {name for name in readers if "/" in name and not name.startswith("command_line/")}
+    assert inner == AT_THE_DOOR
 
 
 def lines_of_files() -> dict[str, int]:

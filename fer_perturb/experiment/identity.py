@@ -48,7 +48,7 @@ def comparable(settings: Settings) -> tuple[str, Settings]:
             scheme["attention"] = {**scheme["attention"], "epochs": None}
     dataset = shared.pop("dataset")
     shared["data"] = dataset["name"].replace("maskfer", "fer2013"), dataset.get("unplaced", "mean")
-    shared |= {key: dataset.get(key) for key in ("clean", "drawing", "labels")}
+    shared |= {"clean": dataset["clean"], "drawing": dataset.get("drawing"), "labels": dataset.get("labels", "own")}
     shared["trainer"] = of_trainer(shared["trainer"])
     kept = {key: value for key, value in shared.items() if key not in {"seed", "test_on", *NOT_CONTENT}}
     return canonical(kept), scheme

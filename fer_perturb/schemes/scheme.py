@@ -64,8 +64,8 @@ def scheme_from(settings: dict[str, Any]) -> Scheme:
 
     Raises UserError for a part or a value that cannot work, naming its key.
     """
-    values = dict(settings)
-    regions, control = values.get("regions"), values.pop("control", None)
+    regions, control = settings.get("regions"), settings.get("control")
+    values = {key: value for key, value in settings.items() if key != "control"}
     if regions is None:  # nothing is hidden, wherever it looks
         values |= {"attention": None, "views": None}
     for part in ("attention", "regions", "views"):
