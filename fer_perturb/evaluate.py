@@ -34,7 +34,7 @@ def evaluate(config: DictConfig) -> Path:
 def evaluate_one(directory: Path, config: DictConfig) -> Path:
     """The same for one trained network, the run in `directory`."""
     from fer_perturb.data.packed import load_packed
-    from fer_perturb.data.shown import shown, unplaced
+    from fer_perturb.data.variant import unplaced, variant_of
     from fer_perturb.experiment.experiment import require_landmarks
     from fer_perturb.experiment.other_datasets import matched
     from fer_perturb.runs.phase_cache import content_key
@@ -58,8 +58,9 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
                 f"dataset.unplaced={asked}: {run.directory} was trained and tested with {own}; expected the same, "
                 "as its predictions are compared image by image."
             )
-        prepared = load_packed(Path(config.paths.data, str(config.dataset.name)))  # nothing is drawn in its place
-        data = shown(prepared, config.dataset)
+        place_of = Path(config.paths.data, str(config.dataset.name))
+        prepared = load_packed(place_of, config.dataset.kind)  # nothing is drawn in its place
+        data = variant_of(prepared, config.dataset)
         data = matched(data, experiment.data, f"dataset={data.name}")
     if isinstance(task, Predictor):
         require_landmarks(task.scheme, data)

@@ -14,7 +14,7 @@ def prepare(config: DictConfig) -> Path:
     """Reads or makes, audits and packs what `config` (conf/prepare.yaml, composed) describes; where it lies."""
     # here, not above, so that --help is fast
     from fer_perturb.data.packing import make, pack
-    from fer_perturb.data.shown import labels, unplaced
+    from fer_perturb.data.variant import labels, unplaced
     from fer_perturb.experiment.open_data import from_config
 
     dataset = config.dataset

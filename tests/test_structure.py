@@ -14,7 +14,7 @@ ORDER = ["command_line", "data", "models", "perturb", "schemes", "runs", "experi
 ROOMS = [  # of data: each may use those before it
     *("emotions", "file_names", "decode", "csv_table"),
     *("drawn_faces", "occlusion", "packed", "quality", "augmentation", "loading", "ferplus", "readers", "landmarks"),
-    *("shown", "packing"),
+    *("variant", "packing"),
 ]
 LINES, LINES_OF_A_FUNCTION, MODULES = 300, 60, 12  # at most
 # what is larger still, and may only become fewer

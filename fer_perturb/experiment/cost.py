@@ -106,7 +106,7 @@ def looks(scheme: Scheme, recipe: Recipe, batches: FaceDataModule, epochs: int) 
     """Images whose attention phase 2 and the re-clusterings of `epochs` epochs compute, all together."""
     if scheme.regions is None or scheme.attention is None:
         return 0
-    splits, batch = batches.data.splits, batches.sampler.batch_size * recipe.crops
+    splits, batch = batches.packed.splits, batches.sampler.batch_size * recipe.crops
     first, each = scheme.regions.images_looked_at(len(splits["train"]), len(splits["val"]), batch)
     updates = sum(scheme.regions.should_update(epoch) for epoch in range(epochs))
     if scheme.attention.follows_predictor:

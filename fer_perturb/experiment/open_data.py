@@ -11,17 +11,17 @@ from omegaconf import DictConfig
 from fer_perturb.data.file_names import folder_name
 from fer_perturb.data.landmarks.placing import unplaced_table
 from fer_perturb.data.packed import PackedData, load_packed
-from fer_perturb.data.shown import shown, unplaced
+from fer_perturb.data.variant import unplaced, variant_of
 from fer_perturb.errors import UserError, say
 
 
 def open_data(config: DictConfig) -> PackedData:
-    """The data, as the config asks to see them (see shown.py); says what is left out, and whose landmarks are a guess.
+    """The data as the config asks for them (data/variant.py); says what is left out, and whose landmarks are a guess.
 
     Raises UserError, saying which command prepares the data or their landmarks, where they are not there.
     """
     whole = prepared(config)
-    data = shown(whole, config.dataset)
+    data = variant_of(whole, config.dataset)
     if "labels" in data.changed_by:
         counts = [f"{len(data.splits[name]):,} of {len(of):,} in {name}" for name, of in whole.splits.items()]
         say(f"Labels by FER+'s votes, of the images that have a plurality: {', '.join(counts)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_perturb.data.occlusion.occluder import Occluder
 from fer_perturb.data.packed import PackedData, load_packed
-from fer_perturb.data.shown import shown, unplaced
+from fer_perturb.data.variant import unplaced, variant_of
 from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.identity import Settings
 
@@ -36,7 +36,7 @@ def other_datasets(settings: Settings, own: PackedData) -> list[PackedData]:
                 "labels": labels or "own",
                 "occluder": occluder.split("+") if occluder else "none",
             }
-            data = shown(load_packed(Path(settings["paths"]["data"], base)), asked)
+            data = variant_of(load_packed(Path(settings["paths"]["data"], base)), asked)
             found.append(matched(data, own, f"test_on={name}"))
     return found
 

@@ -31,7 +31,7 @@ def show_phase(phase: FinishedPhase) -> None:
 
 
 def _confusion(phase: FinishedPhase) -> Figure:
-    path = phase.directory / "predictions" / f"{phase.data.data.name}.parquet"
+    path = phase.directory / "predictions" / f"{phase.data.packed.name}.parquet"
     inference = phase.task.scheme.inference if isinstance(phase.task, Predictor) else "original"
     test = read_predictions(path, split="test", inference=inference, tta=phase.task.recipe.tta)
     assert test is not None
@@ -41,7 +41,7 @@ def _confusion(phase: FinishedPhase) -> Figure:
 
 def _scheme(phase: FinishedPhase, task: Predictor) -> Figure:
     """Images of val, with the maps and views that the tested predictor judges them by."""
-    val, classes = phase.data.data.splits["val"], phase.data.data.classes
+    val, classes = phase.data.packed.splits["val"], phase.data.packed.classes
     rows = [np.flatnonzero(val.labels == k)[:PER_CLASS] for k in range(len(classes))]
     batch = Batches(val)[np.concatenate(rows).astype(np.int64)]
     batch = cast(Batch, {key: value.to(task.device) for key, value in batch.items() if isinstance(value, Tensor)})

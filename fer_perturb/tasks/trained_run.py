@@ -9,7 +9,6 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from fer_perturb.data.packed import PackedData, load_packed
-from fer_perturb.data.shown import shown
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import Experiment, experiment_of
 from fer_perturb.experiment.identity import Settings
@@ -56,7 +55,8 @@ def load_run(directory: Path, place: Settings, key: str) -> TrainedRun:
     except (OSError, ValueError, KeyError, TypeError, YAMLError) as error:
         told = str(error).splitlines()[0]
         raise UserError(f"{key}={directory} cannot be read ({told}). The command that trained it mends it.") from error
-    data = shown(load_packed(Path(settings["paths"]["data"], name)), settings["dataset"])
+    packed = load_packed(Path(settings["paths"]["data"], name), settings["dataset"].get("kind"))
+    data = variant_of(packed, settings["dataset"])
     experiment = _as_it_was(settings, data, f"{key}={directory}", summary.get("commit"))
     precision = precision_of_testing(trained_in, place["trainer"], f"{key}={directory}")
     if precision != trained_in:

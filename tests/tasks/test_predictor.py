@@ -33,7 +33,7 @@ def grey(task, images):
 
 def test_in_testing_a_map_of_the_data_set_is_flipped_with_its_image(build):
     task, data = build("scheme/regions=dataset", "recipe.tta=flip")
-    batch = next(iter(in_order(data.data.splits["test"])))
+    batch = next(iter(in_order(data.packed.splits["test"])))
     logits = task.evaluate(batch, "flip")
     assert logits.shape == (2, 4, TEST, 7)
     plain, mirrored = task.network.seen[:4], task.network.seen[4:]
@@ -43,7 +43,7 @@ def test_in_testing_a_map_of_the_data_set_is_flipped_with_its_image(build):
 
 def test_in_testing_a_map_of_the_batch_stays_in_the_frame_of_the_input(build):
     task, data = build("scheme/regions=batch", "recipe.tta=flip")
-    batch = next(iter(in_order(data.data.splits["test"])))
+    batch = next(iter(in_order(data.packed.splits["test"])))
     task.evaluate(batch, "flip")
     for view in (0, 1, 2):
         for seen in (task.network.seen[view], task.network.seen[4 + view]):
@@ -52,7 +52,7 @@ def test_in_testing_a_map_of_the_batch_stays_in_the_frame_of_the_input(build):
 
 def test_the_last_view_is_the_image(build):
     task, data = build("scheme/regions=dataset")
-    batch = next(iter(in_order(data.data.splits["test"])))
+    batch = next(iter(in_order(data.packed.splits["test"])))
     task.evaluate(batch, "none")
     assert torch.allclose(grey(task, task.network.seen[-1]), batch["image"] / 255, atol=1e-6)
 
@@ -113,7 +113,7 @@ def test_copies_hide_nothing(build, scope, views):
     versions = 4 if views == "all" else 1
     assert torch.allclose(grey(task, task.network.seen[0]), images.repeat(versions, 1, 1, 1), atol=1e-5)
     task.network.seen.clear()
-    task.evaluate(next(iter(in_order(data.data.splits["test"]))), "none")
+    task.evaluate(next(iter(in_order(data.packed.splits["test"]))), "none")
     assert all(torch.equal(view, task.network.seen[-1]) for view in task.network.seen)
 
 

@@ -23,7 +23,7 @@ class FaceDataModule(pl.LightningDataModule):
 
     def __init__(self, data: PackedData, *, batch_size: int, seed: int, clean: bool) -> None:
         super().__init__()
-        self.data = data
+        self.packed = data
         self.batch_size = batch_size
         self.seed = seed
         self.resident: dict[str, ResidentBatches] = {}
@@ -52,7 +52,7 @@ class FaceDataModule(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch]:
         """Each image once: of several processes each gets its own, and none is there twice to fill up."""
         process, processes = self._place()
-        return rows_in_order(self.batches("val"), np.arange(process, len(self.data.splits["val"]), processes))
+        return rows_in_order(self.batches("val"), np.arange(process, len(self.packed.splits["val"]), processes))
 
     def _place(self) -> tuple[int, int]:
         """The number of this process and how many train together."""
@@ -68,20 +68,20 @@ class FaceDataModule(pl.LightningDataModule):
         """The names of the images that a step of an epoch trains on, in all processes together."""
         sampler = self.sampler
         sampler.set_epoch(epoch)
-        names = self.data.splits["train"].names
+        names = self.packed.splits["train"].names
         return [names[row] for row in next(islice(sampler, step, None))]
 
     def in_order(self, split: str) -> DataLoader[Batch]:
         """All images of a split once, in their packed order, not augmented."""
-        return rows_in_order(self.batches(split), np.arange(len(self.data.splits[split])))
+        return rows_in_order(self.batches(split), np.arange(len(self.packed.splits[split])))
 
     def batches(self, split: str) -> Batches | ResidentBatches:
         """A split where the trainer wants it: as a whole on its device, copied once, unless that is the CPU."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if device.type == "cpu":
-            return Batches(self.data.splits[split])
+            return Batches(self.packed.splits[split])
         if split not in self.resident:
-            self.resident[split] = ResidentBatches(self.data.splits[split], device)
+            self.resident[split] = ResidentBatches(self.packed.splits[split], device)
         return self.resident[split]
 
 

@@ -57,7 +57,7 @@ class AttentionClustering(pl.LightningModule):
     def on_predict_start(self) -> None:
         each = None
         if self.regions.of_each_image:
-            shape = (self.attention.n_train, *self.attention.data.data.image_size)
+            shape = (self.attention.n_train, *self.attention.data.packed.image_size)
             each = np.lib.format.open_memmap(self.directory / EACH, mode="w+", dtype=np.float16, shape=shape)
         self.sum = AttentionSum(self.attention.data, each)
 

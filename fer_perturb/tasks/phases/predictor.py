@@ -39,7 +39,7 @@ class Predictor(Classifier):
         assert scheme.views is not None
         self.scheme, self.regions, self.shown_in = scheme, scheme.regions, scheme.views
         self.fill = scheme.views.fill_value(data.mean)
-        self.image_size = data.data.image_size
+        self.image_size = data.packed.image_size
         self.region_state = self.regions.state(self.image_size, recipe.input_size(self.image_size))
         self.sight = sight.followed(self) if sight.follows_predictor else sight
 

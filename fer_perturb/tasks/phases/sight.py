@@ -39,7 +39,7 @@ class RunAttention:
         self.frozen = frozen
         self.predictor: Classifier | None = None
         self.stored = stored
-        self.n_train = len(data.data.splits["train"])
+        self.n_train = len(data.packed.splits["train"])
 
     @property
     def follows_predictor(self) -> bool:
@@ -113,7 +113,7 @@ class EpochAttention(RunAttention):
         if self.stored is not None:
             return self._stored_mean(), None
         if self._average is None:
-            shape = (self.n_train, *self.data.data.image_size)
+            shape = (self.n_train, *self.data.packed.image_size)
             total = AttentionSum(self.data, np.empty(shape, dtype=np.float16) if each else None)
             for batch in self.progress(self.data.in_order("train"), "Attention"):
                 total.add(batch["index"], self.of(batch["image"].to(self.device)))
@@ -143,9 +143,9 @@ class AttentionSum:
     """Adds up attention maps: their mean over the images trained on, and, where wanted, each of them."""
 
     def __init__(self, data: FaceDataModule, each: NDArray[np.float16] | None) -> None:
-        self.counts = np.zeros(len(data.data.splits["train"]), dtype=bool)
+        self.counts = np.zeros(len(data.packed.splits["train"]), dtype=bool)
         self.counts[data.train_rows] = True
-        self.total = torch.zeros(data.data.image_size, dtype=torch.float64)
+        self.total = torch.zeros(data.packed.image_size, dtype=torch.float64)
         self.each = each
 
     def add(self, index: Tensor, maps: Tensor) -> None:

@@ -38,12 +38,12 @@ class Classifier(pl.LightningModule):
         self.recipe = recipe
         self.seed = seed
         self.updated = False  # whether the weights have changed since the schedule moved
-        self.training_sizes = recipe.training_sizes(data.data.image_size)
+        self.training_sizes = recipe.training_sizes(data.packed.image_size)
         self.augmentation = Augmentation(recipe.augmentation, recipe.crop)
         self.register_buffer("mean", torch.tensor(data.mean))
         self.register_buffer("std", torch.tensor(data.std))
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        classes = len(data.data.classes)
+        classes = len(data.packed.classes)
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
         self.val_balanced_accuracy = MulticlassAccuracy(classes, average="macro")
         if recipe.channels_last:

@@ -31,7 +31,7 @@ from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.packed.split import image_identities
 from fer_perturb.data.packing import pack
 from fer_perturb.data.readers.fer2013.reader import Fer2013Reader
-from fer_perturb.data.shown import shown
+from fer_perturb.data.variant import variant_of
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.open_data import open_data
 
@@ -332,7 +332,7 @@ def test_votes_that_are_damaged_are_refused(data: PackedData) -> None:
 
 
 def test_labels_by_votes(data: PackedData) -> None:
-    by_votes = shown(data, {"labels": "ferplus"})
+    by_votes = variant_of(data, {"labels": "ferplus"})
     assert by_votes.classes == CLASSES
     assert by_votes.name == "fer2013@ferplus"
     for name, split in by_votes.splits.items():
@@ -346,23 +346,23 @@ def test_labels_by_votes(data: PackedData) -> None:
         pixels = dict(zip(data.splits[name].names, data.splits[name].images, strict=True))
         assert all(np.array_equal(image, pixels[of]) for image, of in zip(split.images, split.names, strict=True))
     assert by_votes.identity != data.identity
-    assert shown(data, {"labels": "own"}) is data
-    assert shown(data, {}) is data
+    assert variant_of(data, {"labels": "own"}) is data
+    assert variant_of(data, {}) is data
 
 
 def test_other_votes_are_other_data(data: PackedData, tmp_path: Path) -> None:
     own = write_votes(tmp_path / "fer2013new.csv", CONTENT, np.where(VOTES == 1, 0, VOTES).astype(np.uint8))
     other = pack(tmp_path / "a.zip", tmp_path / "other" / "fer2013", Fer2013Reader(votes=own))
     assert other.identity == data.identity
-    assert shown(other, {"labels": "ferplus"}).identity != shown(data, {"labels": "ferplus"}).identity
+    assert variant_of(other, {"labels": "ferplus"}).identity != variant_of(data, {"labels": "ferplus"}).identity
 
 
 def test_labels_that_cannot_be(data: PackedData, tmp_path: Path) -> None:
     before = without_votes(data, tmp_path / "before" / "fer2013")
     with pytest.raises(UserError, match=r"has none. Prepare it again: python -m fer_perturb.prepare dataset=fer2013"):
-        shown(before, {"labels": "ferplus"})
+        variant_of(before, {"labels": "ferplus"})
     with pytest.raises(UserError, match=r"dataset.labels=votes: expected own or ferplus"):
-        shown(data, {"labels": "votes"})
+        variant_of(data, {"labels": "votes"})
 
 
 def test_how_many_are_left_out_is_said(data: PackedData, capsys: pytest.CaptureFixture[str]) -> None:

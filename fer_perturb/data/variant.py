@@ -8,7 +8,7 @@ from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
 
 
-def shown(data: PackedData, dataset: Any) -> PackedData:
+def variant_of(data: PackedData, dataset: Any) -> PackedData:
     """`data` under `unplaced`, `labels`, `occluder`, `coverage` and `fill` of `dataset`, a mapping like conf/dataset's.
 
     Raises UserError that names the key, or says how to place the landmarks that it needs.

@@ -9,7 +9,7 @@ from fer_perturb.data.drawn_faces.drawing import draw_faces
 from fer_perturb.data.emotions import EMOTIONS
 from fer_perturb.data.landmarks.placing import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
-from fer_perturb.data.shown import shown
+from fer_perturb.data.variant import variant_of
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.experiment.experiment import open_experiment
@@ -49,7 +49,7 @@ def names(data, split="test"):
 
 
 def test_faces_that_could_not_be_placed_are_left_out_of_every_split(data):
-    kept = shown(data, {"unplaced": "drop"})
+    kept = variant_of(data, {"unplaced": "drop"})
     assert [len(split) for split in kept.splits.values()] == [48, 9, 15]
     assert kept.name == data.name
     for split, of in kept.splits.items():
@@ -66,17 +66,17 @@ def test_faces_that_could_not_be_placed_are_left_out_of_every_split(data):
 
 def test_hidden_as_well_and_told_apart(data):
     hides = {"occluder": "mouth"}
-    kept, every = (shown(data, {**hides, "unplaced": unplaced}) for unplaced in ("drop", "mean"))
+    kept, every = (variant_of(data, {**hides, "unplaced": unplaced}) for unplaced in ("drop", "mean"))
     assert kept.name == every.name == "faces+mouth@1"
     assert len(kept.splits["train"]) < len(every.splits["train"])
     assert kept.splits["train"].occluder == every.splits["train"].occluder is not None
-    assert len({str(of.identity) for of in (kept, every, data, shown(data, {"unplaced": "drop"}))}) == 4
+    assert len({str(of.identity) for of in (kept, every, data, variant_of(data, {"unplaced": "drop"}))}) == 4
 
 
 def test_nothing_changes_where_every_face_is_placed(data_directory):
     drawn = load_packed(data_directory / "synthetic")
-    assert shown(drawn, {"unplaced": "drop"}) is drawn
-    assert shown(drawn, {}) is drawn
+    assert variant_of(drawn, {"unplaced": "drop"}) is drawn
+    assert variant_of(drawn, {}) is drawn
 
 
 def test_clear_errors(data, tmp_path):
@@ -87,7 +87,7 @@ def test_clear_errors(data, tmp_path):
     splits = {name: RawSplit(of.images, of.labels, of.names) for name, of in whole.splits.items()}
     bare = write_packed(tmp_path / "bare", "bare", EMOTIONS, splits, {})
     with pytest.raises(UserError, match=r"dataset.unplaced=drop needs landmarks.*python -m fer_perturb.landmarks"):
-        shown(bare, {"unplaced": "drop"})
+        variant_of(bare, {"unplaced": "drop"})
 
 
 def test_a_run_is_trained_and_tested_without_them(data, tmp_path):
@@ -100,7 +100,7 @@ def test_a_run_is_trained_and_tested_without_them(data, tmp_path):
         tested = read_predictions(
             run / "predictions" / f"{name}.parquet", split="test", inference=summary["inference"], tta=summary["tta"]
         )
-        assert sorted(tested.names) == names(shown(data, {"unplaced": "drop"}))
+        assert sorted(tested.names) == names(variant_of(data, {"unplaced": "drop"}))
     asked = ("trainer.accelerator=cpu", f"paths.data={directory}", f"paths.outputs={outputs}", f"run={run}")
     hidden = (*asked, "dataset=folder", "dataset.name=faces", "dataset.occluder=nose")
     with pytest.raises(UserError, match=r"dataset.unplaced=mean: .* was trained and tested with drop"):
