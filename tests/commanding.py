@@ -26,26 +26,32 @@ class Shown:
         return told.removeprefix("Error: ")
 
 
-class Commands:
-    """`commands("train", "scheme=baseline")` is python -m fer_perturb.train scheme=baseline."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, module: str, *words: str) -> Shown:
-        main = importlib.import_module(f"fer_perturb.{module}").main
-        self.monkeypatch.setattr(sys, "argv", [f"fer_perturb.{module}", *words])
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        GlobalHydra.instance().clear()
-        self.capsys.readouterr()
-        status = 0
+def call(module: str, *words: str) -> int:
+    """The exit status of python -m fer_perturb.<module> <words>."""
+    main = importlib.import_module(f"fer_perturb.{module}").main
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    GlobalHydra.instance().clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [f"fer_perturb.{module}", *words])
         try:
             main()
         except SystemExit as ended:
-            status = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+            return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
         finally:
             GlobalHydra.instance().clear()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+    return 0
+
+
+class Commands:
+    """`commands("train", "scheme=baseline")` is python -m fer_perturb.train scheme=baseline."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, module: str, *words: str) -> Shown:
+        self.capsys.readouterr()
+        status = call(module, *words)
         captured = self.capsys.readouterr()
         return Shown(status, captured.out, captured.err)

@@ -47,6 +47,6 @@ def _drawn_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+def commands(capsys: pytest.CaptureFixture[str]) -> Commands:
     """Calls entry points in this process."""
-    return Commands(monkeypatch, capsys)
+    return Commands(capsys)
