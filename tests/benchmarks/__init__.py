@@ -1,1 +1,1 @@
-"""What is measured, not tested: speed and memory beside their peers (`make bench`)."""
+"""What is measured, not tested: speed and memory beside their peers (`make bench`), whether results stay the same."""

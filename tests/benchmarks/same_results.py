@@ -21,19 +21,21 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from commanding import call
 from rich.console import Console
 from rich.table import Table
 
+import fer_perturb
 from benchmarks.result_cases import CASES, PREPARED
 
-PREPARING = "(preparing)"
 COUNTED = ("epochs", "passes", "flops")  # of a phase; what else a summary tells of it may change
 HASH = re.compile(r"-[0-9a-f]{8}\b")  # of a config, in the names of runs
 
 Result = dict[str, Any]  # of a case: what is counted, and the sha256 of each file's logits
+Row = tuple[str, str, Any, Any]  # case, what, and its value here and there
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,24 +65,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(names: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
     """The results of those cases, and the names of those that failed."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # read when torch is imported
+    os.environ["OMP_NUM_THREADS"] = "1"  # which torch reads when it is imported
+    from matplotlib.figure import Figure
+
     from benchmarks.report import processor, versions
     from benchmarks.result_sources import write_sources
 
     gc.freeze()  # each phase ends with a collection, which need not go through all that is imported
     cases: dict[str, Result] = {}
     failed, began = [], time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="fer_perturb_results_", ignore_cleanup_errors=True) as folder:
+    print(f"Results of {Path(fer_perturb.__file__).parent}", flush=True)  # there may be several checkouts
+    place = tempfile.TemporaryDirectory(prefix="fer_perturb_results_", ignore_cleanup_errors=True)
+    with place as folder, mock.patch.object(Figure, "savefig"):  # pictures would take a fifth of the time
         commands = Commands(Path(folder), write_sources(Path(folder)))
-        for name, lines in {PREPARING: PREPARED, **{name: CASES[name] for name in names}}.items():
+        for name, lines in {**{line: (line,) for line in PREPARED}, **{name: CASES[name] for name in names}}.items():
             started = time.perf_counter()
             try:
-                cases[name] = commands.results(lines)
+                result = commands.results(lines)
+                if name in CASES:
+                    cases[name] = result
             except Exception:  # the other cases may still tell something
                 failed.append(name)
                 print(traceback.format_exc())
             print(f"{time.perf_counter() - started:6.1f} s  {name}", flush=True)
-    cases.pop(PREPARING, None)  # of which others' results tell
     print(f"{time.perf_counter() - began:6.1f} s  {len(cases)} cases")
     return {"made_with": {"processor": processor(), **versions()}, "cases": cases}, failed
 
@@ -116,11 +123,10 @@ class Commands:
             raise RuntimeError(f"{line}\n{said.getvalue()}")
         new = [path for path in self.outputs.rglob("*") if path not in before]
         runs = [path.parent for path in new if path.name == "summary.json"]
-        if module != "train":
-            return None, of_predictions([path for path in new if path.suffix == ".parquet"], self.outputs)
-        if len(runs) != 1:
-            raise RuntimeError(f"{line}\nmade {len(runs)} runs; expected one that no other case makes")
-        return runs[0], of_run(runs[0])
+        files = [path for path in new if path.suffix == ".parquet"]
+        if (module == "train" and len(runs) != 1) or (module == "evaluate" and not files):
+            raise RuntimeError(f"{line}\nmade {len(runs)} runs and {len(files)} files that no earlier case had made")
+        return (runs[0], of_run(runs[0])) if runs else (None, of_predictions(files, self.outputs))
 
 
 def of_run(run: Path) -> Result:
@@ -145,14 +151,14 @@ def of_predictions(files: Iterable[Path], under: Path) -> Result:
     return found
 
 
-Row = tuple[str, str, Any, Any]  # case, what, and its value here and there
-
-
 def differences(ours: dict[str, Any], theirs: dict[str, Any], names: Sequence[str] | None) -> list[Row]:
     """What differs between two outputs, in the cases of those names, or in all that one of them has."""
-    rows = []
+    rows: list[Row] = []
     for name in names or dict.fromkeys([*ours["cases"], *theirs["cases"]]):
-        here, there = (of["cases"].get(name, {"case": "missing"}) for of in (ours, theirs))
+        here, there = ours["cases"].get(name), theirs["cases"].get(name)
+        if here is None or there is None:
+            rows.append((name, "", *("missing" if of is None else "there" for of in (here, there))))
+            continue
         both = dict.fromkeys([*here, *there])
         rows += [(name, what, here.get(what), there.get(what)) for what in both if here.get(what) != there.get(what)]
     return rows
