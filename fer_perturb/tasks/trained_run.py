@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from fer_perturb.data.packed import PackedData, load_packed
+from fer_perturb.data.variant import variant_of
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import Experiment, experiment_of
 from fer_perturb.experiment.identity import Settings
