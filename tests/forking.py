@@ -112,6 +112,7 @@ def _run(
     os.environ.clear()  # what the first of these processes had
     os.environ.update(environment)
     os.chdir(folder)
+    sys.path.insert(0, str(folder))  # as python -m has it
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
