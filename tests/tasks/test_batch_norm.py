@@ -17,7 +17,7 @@ MOMENTS = (lambda maps: maps.mean(dim=(0, 2, 3)), lambda maps: maps.var(dim=(0, 
 
 
 def test_the_statistics_are_those_of_the_training_images_and_the_weights_stay(data_directory, tmp_path):
-    config = small(data_directory, tmp_path, "scheme=baseline", "recipe.batch_size=100")  # 56 images fill no batch
+    config = small(data_directory, tmp_path, "scheme=baseline", "recipe.batch_size=25")  # 14 images fill no batch
     chain = Chain(open_experiment(config))
     task = chain.predictor.task()
     first = next(module for module in task.network.modules() if isinstance(module, nn.BatchNorm2d))
@@ -30,11 +30,11 @@ def test_the_statistics_are_those_of_the_training_images_and_the_weights_stay(da
 
     images = to_unit(torch.from_numpy(chain.experiment.data.splits["train"].images[:])).unsqueeze(1)
     with torch.no_grad():
-        batches = task.network.conv1(task.normalise(images[:200])).split(100)
+        batches = task.network.conv1(task.normalise(images[:50])).split(25)
     means, variances = (torch.stack([moment(maps) for maps in batches]).mean(dim=0) for moment in MOMENTS)
     torch.testing.assert_close(first.running_mean, means, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(first.running_var, variances, atol=1e-4, rtol=1e-3)
-    assert took["images"] == 200
+    assert took["images"] == 50
     assert all(torch.equal(value, weights[name]) for name, value in task.named_parameters())
     assert torch.equal(torch.get_rng_state(), random)
 
