@@ -41,7 +41,7 @@ study: $(READY) ## the confirmatory runs of docs/protocol.md, those that are mis
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-test-fast: $(READY) ## the tests that neither start processes nor train for long: two minutes
+test-fast: $(READY) ## the tests that neither start processes nor train much: two minutes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(READY) ## ruff and mypy

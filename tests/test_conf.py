@@ -146,6 +146,7 @@ def test_nor_are_making_settings_of_it_and_checking_hashing_and_copying_them() -
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_wheel_carries_configs_and_votes_and_works_anywhere(tmp_path: Path) -> None:
     root = conf_directory().parent
     build = [

@@ -237,6 +237,7 @@ def test_wandb_online_without_a_network(no_account: None, train: Train, monkeypa
         assert advice in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("logger=wandb", "logger.mode=offline"), ("logger=csv",)], ids=str)
 def test_what_both_advise(
     no_account: None, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]

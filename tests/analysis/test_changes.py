@@ -77,6 +77,7 @@ def test_few_right_before_leave_the_upper_bound_open():
     assert (found.low, found.high) == (-1.0, np.inf)  # in some draws nothing was right before
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_they_say(monkeypatch):
     """Of 95 % intervals of 200 drawn samples about 95 % hold the true change."""
     monkeypatch.setattr("fer_perturb.analysis.changes.RESAMPLES", 500)

@@ -90,6 +90,7 @@ def test_the_command_line_says_how_to_train_a_member(commands, tmp_path):
     assert not any("attention" in part or "members" in part or "drop_rate" in part for part in others)
 
 
+@pytest.mark.slow
 def test_it_is_tested_again_member_by_member(data_directory, members):
     outputs, trained = members
     run, _ = train(config_of(data_directory, outputs, "ensemble"))

@@ -90,6 +90,7 @@ def test_clear_errors(data, tmp_path):
         variant_of(bare, {"unplaced": "drop"})
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_and_tested_without_them(data, tmp_path):
     directory, outputs = data.root.parent, tmp_path / "outputs"
     given = ("dataset=folder", "dataset.name=faces", "dataset.unplaced=drop", "test_on=[faces+eyes]")

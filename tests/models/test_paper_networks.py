@@ -39,6 +39,7 @@ def test_small_ones_are_small(name: str) -> None:
     assert forward_flops(build_network(name, num_classes=7), (48, 48)) <= 0.2e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("side", [40, 48])
 def test_a_step_gives_every_parameter_a_gradient(name: str, side: int) -> None:

@@ -91,6 +91,7 @@ def test_what_has_no_face_has_the_mean_shape(data):
     assert np.abs(placed.splits["train"].landmarks[blank] - mean).max() < 0.05
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(data, monkeypatch):
     monkeypatch.setattr(placing, "CHUNK", 5)
     one = place_landmarks(data, workers=1).landmarks_identity

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from composing import TEST, TRAIN
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fer_perturb.data.loading.batches import Batches, ResidentBatches, ShuffledBatches
@@ -13,7 +14,7 @@ from fer_perturb.errors import UserError
 
 @pytest.fixture(scope="module")
 def module(data_directory):
-    return FaceDataModule(load_packed(data_directory / "synthetic"), batch_size=48, seed=3, clean=False)
+    return FaceDataModule(load_packed(data_directory / "synthetic"), batch_size=12, seed=3, clean=False)
 
 
 def test_statistics_are_those_of_the_training_images(module):
@@ -30,10 +31,10 @@ def test_batches_are_cut_from_the_arrays(module):
     split = module.data.splits["train"]
     loader = module.train_dataloader()
     batches = list(loader)
-    assert len(batches) == 256 // 48 == len(loader)
+    assert len(batches) == TRAIN // 12 == len(loader)
     for batch in batches:
         assert batch["image"].dtype == torch.uint8
-        assert batch["image"].shape == (48, 1, 48, 48)
+        assert batch["image"].shape == (12, 1, 48, 48)
         assert np.array_equal(batch["image"][:, 0].numpy(), split.images[batch["index"].numpy()])
         assert np.array_equal(batch["label"].numpy(), split.labels[batch["index"].numpy()])
     rows = torch.cat([batch["index"] for batch in batches])
@@ -65,7 +66,7 @@ def test_the_first_batch_is_the_one_that_training_starts_with(module):
 
 def test_evaluation_sees_each_image_once_in_order(module):
     rows = torch.cat([batch["index"] for batch in module.in_order("test")])
-    assert rows.tolist() == list(range(64))
+    assert rows.tolist() == list(range(TEST))
 
 
 def test_a_resident_split_gives_the_same_batches(module):
