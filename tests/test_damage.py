@@ -135,7 +135,7 @@ def test_a_damaged_checkpoint(interrupted, data_directory, tmp_path, capsys, dam
     for name in damaged:
         damage(folder / f"{name}.ckpt")
     config = small(data_directory, tmp_path, *CHAIN)
-    task = Chain(config, open_data(config), lambda phase: None).predictor(None)
+    task = Chain(open_experiment(config)).predictor.task()
     assert resume_from(folder, task) == (folder / "best.ckpt" if damaged == ("last",) else None)
     words = " ".join(capsys.readouterr().out.split())
     gone = damage is Path.unlink

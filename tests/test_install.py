@@ -69,6 +69,7 @@ class Checkout:
             ["make", "setup", f"PYTHON={sys.executable}"],
             cwd=self.root, env={**offline, "PIP_NO_INDEX": "1"}, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which is ignored in the background
         )  # fmt: skip
 
     def setup(self) -> str:

@@ -10,7 +10,7 @@ from forking import Forked, Hold, forked
 
 pytestmark = pytest.mark.slow
 
-STEP = "fer_perturb.tasks.phases.predictor:Predictor.training_step"
+STEP = "fer_perturb.tasks.training.classifier:Classifier.training_step"
 EPOCH = 3  # steps
 FINISHED = "synthetic/*/*/seed{}-*/summary.json"
 

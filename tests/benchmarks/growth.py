@@ -35,7 +35,7 @@ def more_images(bench: Bench) -> list[Row]:
         return FaceDataModule(data, batch_size=128, seed=0, clean=False)
 
     def opening(times: float) -> float:
-        data = repeated(times).data
+        data = repeated(times).packed
         return bench.seconds(lambda: FaceDataModule(data, batch_size=128, seed=0, clean=False).first_batch(0))
 
     def pipeline(times: float) -> float:

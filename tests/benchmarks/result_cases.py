@@ -130,7 +130,7 @@ RECIPES = {
     "paper": pictures("scheme=baseline recipe=paper recipe.epochs=3 recipe.crop=24 recipe.scheduler.patience=0"),
     **{  # of which three grow from 32 pixels
         name: train(FACES, f"recipe={name} recipe.epochs=3 recipe.batch_size=16", "scheme=baseline")
-        for name in ("cpu", "quick", "hour", "overnight")
+        for name in ("cpu", "quick", "hour", "overnight", "study")
     },
 }
 

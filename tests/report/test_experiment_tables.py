@@ -52,7 +52,7 @@ def test_feature_removal(commands, data_directory, tmp_path):
     assert features[0] == ["mouth", "nose", "eyes", "brows", "upper", "lower", "mask"]
     assert features[1:] == [["mouth", "eyes"], ["mouth", "eyes"]]
     assert rows(parts[1])[0] == ["", "all", "angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    assert re.fullmatch(r"-|[+-]\d+ % \[[+-]\d+, [+-]\d+\]", rows(parts[1])[3][1])
+    assert re.fullmatch(r"-|[+-]\d+ % \[[+-]\d+, [+-](\d+|inf)\]", rows(parts[1])[3][1])
 
 
 def test_occlusion_curve(commands, data_directory, tmp_path):

@@ -18,7 +18,7 @@ def module(data_directory):
 
 
 def test_statistics_are_those_of_the_training_images(module):
-    pixels = np.asarray(module.data.splits["train"].images, dtype=np.float64) / 255
+    pixels = np.asarray(module.packed.splits["train"].images, dtype=np.float64) / 255
     assert module.mean == pytest.approx(pixels.mean())
     assert module.std == pytest.approx(pixels.std())
 
@@ -28,7 +28,7 @@ def test_constant_images_have_a_deviation_to_divide_by():
 
 
 def test_batches_are_cut_from_the_arrays(module):
-    split = module.data.splits["train"]
+    split = module.packed.splits["train"]
     loader = module.train_dataloader()
     batches = list(loader)
     assert len(batches) == TRAIN // 12 == len(loader)
@@ -70,7 +70,7 @@ def test_evaluation_sees_each_image_once_in_order(module):
 
 
 def test_a_resident_split_gives_the_same_batches(module):
-    split = module.data.splits["train"]
+    split = module.packed.splits["train"]
     resident = ResidentBatches(split, torch.device("cpu"))
     for rows in module.sampler:
         mapped, batch = Batches(split)[rows], resident[rows]
@@ -106,8 +106,8 @@ def on(device, data):
 
 
 def test_another_device_gets_a_split_once_and_then_rows_alone(module):
-    elsewhere = on("meta", module.data)  # a device without numbers stands for the GPU
-    train, val = (len(module.data.splits[split]) for split in ("train", "val"))
+    elsewhere = on("meta", module.packed)  # a device without numbers stands for the GPU
+    train, val = (len(module.packed.splits[split]) for split in ("train", "val"))
     with CopiesTo("meta") as copies:
         loaders = (elsewhere.train_dataloader(), elsewhere.val_dataloader())
         assert sorted(copies.sizes) == sorted(n * of for n in (train, val) for of in (48 * 48, 1, 68 * 2))
@@ -122,7 +122,7 @@ def test_another_device_gets_a_split_once_and_then_rows_alone(module):
 
 
 def test_a_cpu_reads_from_the_memory_map(module):
-    for here in (on("cpu", module.data), module):  # and so does who has no trainer
+    for here in (on("cpu", module.packed), module):  # and so does who has no trainer
         assert isinstance(here.train_dataloader().dataset, Batches)
         assert isinstance(here.val_dataloader().dataset, Batches)
         assert not here.resident
