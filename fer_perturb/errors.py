@@ -9,6 +9,10 @@ class UserError(Exception):
     """
 
 
+class OtherProcessError(UserError):
+    """What another of the processes that train together has failed at; it is told there."""
+
+
 def first_line(error: Exception) -> str:
     """What another library says of an error, in one line that ends as a sentence does."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -20,7 +20,7 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     from fer_perturb.analysis.summary import finished_summary, summarise
     from fer_perturb.experiment.ensemble import open_ensemble
     from fer_perturb.experiment.experiment import open_experiment
-    from fer_perturb.processes import is_first
+    from fer_perturb.processes import is_first, of_first
     from fer_perturb.report.experiment_tables import table_of
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.chain import Chain
@@ -30,13 +30,14 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     if "members" in config.model:
         return ensemble(open_ensemble(config)) if is_first() else None
     chain = Chain(open_experiment(config), show_phase)
-    run, summary = chain.run.directory, finished_summary(chain)
+    chain.run.join()
+    run, summary = chain.run.directory, of_first(lambda: finished_summary(chain))
     if summary is None:
         phases = chain.finish()  # attention classifier, clustering, predictor, each reading what the one before left
-        summary = summarise(chain, phases) if chain.run.first else None
-    elif chain.run.first:
+        summary = of_first(lambda: summarise(chain, phases))
+    elif is_first():
         print(f"Finished before: {run}")
-    return (run, summary) if chain.run.first and summary else None
+    return (run, summary) if is_first() else None
 
 
 def report(finished: list[tuple[Path, dict[str, Any]]], config: DictConfig) -> None:

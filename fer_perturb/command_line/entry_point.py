@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fer_perturb.command_line.renamed_keys import refuse_renamed
 from fer_perturb.command_line.words import PATHS, as_typed, composition_error
-from fer_perturb.errors import UserError
+from fer_perturb.errors import OtherProcessError, UserError
 from fer_perturb.files import BARRED, FULL, IN_THE_WAY
 
 FAILED = 2
@@ -112,7 +112,8 @@ class _Jobs(Generic[Result]):
 
     def _tell(self, error: Exception) -> None:
         self.failed = True
-        print(f"\nError: {told(error)}", file=sys.stderr)
+        if not isinstance(error, OtherProcessError):
+            print(f"\nError: {told(error)}", file=sys.stderr)
 
 
 def told(error: Exception) -> str:

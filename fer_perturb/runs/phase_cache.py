@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,10 +24,9 @@ from filelock import FileLock
 
 from fer_perturb.errors import warn
 from fer_perturb.files import CHECKSUM, PARTIAL, link, sealed, set_aside, sha256, unbroken, write_json
-from fer_perturb.processes import PAUSE, announce, next_attempt, wait_for
+from fer_perturb.processes import of_each, of_first
 
 RECORD = "phase.json"
-AT_WORK = "at_work.json"
 FILES = "files"  # of a record: what it knows of the phase's files
 CHECKPOINTS = "checkpoints"  # the folder in which an unfinished phase keeps what it resumes from
 
@@ -64,54 +62,56 @@ def run_phase(
     content: dict[str, Any],
     work: Callable[[Path], dict[str, Any]],
     *,
-    first: bool = True,
     together: bool = False,
 ) -> PhaseResult:
     """The finished phase of that content: found, or made by `work`; `title` tells the person at the terminal.
 
     `work` gets the folder to leave its files in, where an interrupted run's files may lie, and returns the record.
-    Of two programs that want the same phase one works and the other waits. Of the processes of one program the `first`
-    finds or makes it; the others do their part of work that is done `together`, and wait.
+    Of two programs that want the same phase one works and the other waits. Of the processes of one program the first
+    finds or makes it, the others wait; work that is done `together` is done by all of them.
     """
     key = content_key(content)
     directory = cache / name / key
-    partial, failed, done = directory.with_name(key + PARTIAL), directory.with_name(key + ".failed"), directory / RECORD
-    attempt = next_attempt(directory, first)
-    if not first:
-        while done.is_file() and damage_of(directory):  # until the first process has set it aside
-            time.sleep(PAUSE)
-        if not wait_for(done, failed, attempt, begun=partial / AT_WORK if together else None):
-            work(partial)
-            wait_for(done, failed, attempt)
-        return PhaseResult(key, directory, True, read_record(directory))
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory.with_name(key + ".lock")):
-        if os.path.lexists(partial) and not partial.is_dir():
-            warn(f"{partial} is no folder. It is kept as {set_aside(partial).name}.")
-        if attempt == 1:  # notes of an earlier start
-            failed.unlink(missing_ok=True)
-            (partial / AT_WORK).unlink(missing_ok=True)
-        if os.path.lexists(directory) and (damage := damage_of(directory)):
-            aside = set_aside(directory)
-            warn(f"{directory}: {damage}. The phase is made again; this is kept as {aside.name}.")
-        cached = done.is_file()
-        rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
+    partial, lock = directory.with_name(key + PARTIAL), FileLock(directory.with_name(key + ".lock"))
+    try:
+        cached, whole = of_first(lambda: _look(directory, partial, lock, title))
+        if not whole:
+            record = (of_each if together else of_first)(lambda: work(partial))
+            release_memory()
+            of_first(lambda: _seal(partial, content, record))
         if not cached:
-            partial.mkdir(exist_ok=True)
-            if not (partial / RECORD).is_file() or damage_of(partial):  # else it was stopped just before the rename
-                announce(partial / AT_WORK, attempt)
-                try:
-                    record = work(partial)
-                except Exception as error:
-                    announce(failed, attempt, reason=str(error))
-                    raise
-                release_memory()
-                write_json(partial / "content.json", content)
-                write_json(partial / RECORD, sealed({**record, FILES: known_files(partial)}))
-            shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
-            (partial / AT_WORK).unlink(missing_ok=True)
-            partial.rename(directory)
-    return PhaseResult(key, directory, cached, read_record(directory))
+            of_first(lambda: _move(partial, directory))
+    finally:
+        lock.release()
+    return PhaseResult(key, directory, cached, of_first(lambda: read_record(directory)))
+
+
+def _look(directory: Path, partial: Path, lock: FileLock, title: str) -> tuple[bool, bool]:
+    """Waits for the phase's lock; whether the phase is there, and whether its work is done."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    lock.acquire()
+    if os.path.lexists(partial) and not partial.is_dir():
+        warn(f"{partial} is no folder. It is kept as {set_aside(partial).name}.")
+    if os.path.lexists(directory) and (damage := damage_of(directory)):
+        aside = set_aside(directory)
+        warn(f"{directory}: {damage}. The phase is made again; this is kept as {aside.name}.")
+    cached = (directory / RECORD).is_file()
+    rich.print(f"[bold]{title}[/bold]{': found again, finished before' if cached else ''}")
+    if not cached:
+        partial.mkdir(exist_ok=True)
+    # it may have been stopped just before the rename
+    return cached, cached or ((partial / RECORD).is_file() and not damage_of(partial))
+
+
+def _seal(partial: Path, content: dict[str, Any], record: dict[str, Any]) -> None:
+    """Writes what tells that the work is done."""
+    write_json(partial / "content.json", content)
+    write_json(partial / RECORD, sealed({**record, FILES: known_files(partial)}))
+
+
+def _move(partial: Path, directory: Path) -> None:
+    shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)  # no longer needed
+    partial.rename(directory)
 
 
 def read_record(directory: Path) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def known_files(directory: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory)
-        if path.is_file() and name.parts[0] not in (CHECKPOINTS, AT_WORK, RECORD) and not name.name.endswith(PARTIAL):
+        if path.is_file() and name.parts[0] not in (CHECKPOINTS, RECORD) and not name.name.endswith(PARTIAL):
             found[name.as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     return found
 

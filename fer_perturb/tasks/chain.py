@@ -2,6 +2,7 @@
 
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.files import link
+from fer_perturb.processes import of_each, of_first
 from fer_perturb.runs.phase_cache import PhaseResult
 from fer_perturb.runs.run_directory import describe_run
 from fer_perturb.tasks.phases.attention_phase import AttentionPhase
@@ -26,17 +27,19 @@ class Chain:
     def finish(self) -> dict[str, PhaseResult | None]:
         """Runs one phase after another, and tests the predictor; what each recorded, which its folder in the run's
         directory holds as well."""
-        self.refuse_what_cannot_work()
-        if self.run.first:
-            describe_run(self.experiment.settings, self.run.directory)
+        self.run.join()
+        of_each(self.refuse_what_cannot_work)
+        of_first(lambda: describe_run(self.experiment.settings, self.run.directory))
         attention = self.attention.finish() if self.attention else None
         clustering = self.clustering.finish() if self.clustering else None
         predictor = self.predictor.finish()
-        if self.run.first:
-            for file in (predictor.directory / "predictions").iterdir():
-                link(file, self.run.directory / "predictions" / file.name)
-            self.predictor.test_on_others()
+        of_first(lambda: self._test(predictor))
         return {"attention": attention, "clustering": clustering, "predictor": predictor}
+
+    def _test(self, predictor: PhaseResult) -> None:
+        for file in (predictor.directory / "predictions").iterdir():
+            link(file, self.run.directory / "predictions" / file.name)
+        self.predictor.test_on_others()
 
     def refuse_what_cannot_work(self) -> None:
         """Networks that cannot work are better refused now than after phase 1."""

@@ -1,207 +1,259 @@
-"""Processes of one program meet at files."""
+"""Processes that train together stay in step: what one alone does reaches all, and so does what fails in one."""
 
-import threading
+import os
+import signal
 import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from forking import CONTEXT, PATIENCE
+from torch import distributed
 
 from fer_perturb import processes
-from fer_perturb.errors import UserError
-from fer_perturb.files import write_json
-from fer_perturb.processes import announce, noted, program, wait_for
-from fer_perturb.runs.phase_cache import AT_WORK, run_phase
+from fer_perturb.errors import OtherProcessError, UserError
+from fer_perturb.processes import is_first, join, of_each, of_first, several
+from fer_perturb.runs.phase_cache import RECORD, PhaseResult, run_phase
+
+Scenario = Callable[[Path], Any]
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    monkeypatch.setattr(processes, "PAUSE", 0.01)
-    for name in (processes.OURS, *processes.STARTED_TOGETHER):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(processes.OURS, "a program")  # else threads that stand for its processes might name it twice
+def two(scenario: Scenario, folder: Path, *, statuses: tuple[int, int] = (0, 0)) -> list[str]:
+    """What two processes that have joined write on stderr while each calls `scenario`, which asserts what it should."""
+    started = [CONTEXT.Process(target=_one, args=(scenario, folder, rank)) for rank in (0, 1)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(PATIENCE)
+    told = [(folder / f"err{rank}").read_text() for rank in (0, 1)]
+    assert tuple(process.exitcode for process in started) == statuses, "\n".join(told)
+    return told
 
 
-def failing(reason):
-    def work(directory):
+def _one(scenario: Scenario, folder: Path, rank: int) -> None:
+    os.dup2(os.open(folder / f"err{rank}", os.O_WRONLY | os.O_CREAT), 2)
+    join(trainer(folder, rank), "a job")
+    scenario(folder)
+
+
+def trainer(folder: Path, rank: int, world_size: int = 2) -> Any:
+    """What `join` needs of Lightning's."""
+
+    def set_up() -> None:
+        distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=world_size)
+        processes.rank_zero_only.rank = rank  # type: ignore[attr-defined]
+
+    launcher = SimpleNamespace(launch=lambda function, trainer: function())
+    return SimpleNamespace(world_size=world_size, strategy=SimpleNamespace(launcher=launcher, setup_environment=set_up))
+
+
+def failing(reason: str) -> Callable[..., Any]:
+    def work(*_: Any) -> Any:
         raise UserError(reason)
 
     return work
 
 
-def test_a_program_has_one_name_and_another_program_another(monkeypatch):
-    monkeypatch.delenv(processes.OURS)
-    first = program()
-    assert program() == first  # and processes that inherit the environment have it, too
-    monkeypatch.delenv(processes.OURS)
-    assert program() != first
-    monkeypatch.delenv(processes.OURS)
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "17")
-    monkeypatch.setenv("MASTER_PORT", "4000")
-    torchrun = program()
-    monkeypatch.delenv(processes.OURS)
-    assert program() == torchrun  # each process works it out for itself
+def test_one_process_needs_no_group(tmp_path: Path) -> None:
+    join(trainer(tmp_path, 0, world_size=1), "a job")
+    assert not several()
+    assert is_first()
+    assert (of_first(lambda: 1), of_each(lambda: 2)) == (1, 2)
+    for way in (of_first, of_each):
+        with pytest.raises(UserError, match="too few pixels"):
+            way(failing("too few pixels"))
 
 
-def test_notes_of_other_programs_count_for_nothing(tmp_path):
-    file = tmp_path / "note.json"
-    assert noted(file) is None
-    write_json(file, {"program": "another", "reason": "x"})
-    assert noted(file) is None
-    announce(file, 1, reason="y")
-    assert noted(file)["reason"] == "y"
-    file.write_text("{")
-    assert noted(file) is None
+def the_first_decides(folder: Path) -> None:
+    def work() -> dict[str, Any]:
+        (folder / "done").touch(exist_ok=False)
+        return {"rank": distributed.get_rank(), "at": folder}
+
+    assert several()
+    assert is_first() == (distributed.get_rank() == 0)
+    assert of_first(work) == {"rank": 0, "at": folder}
+    assert of_each(distributed.get_rank) == distributed.get_rank()
 
 
-def test_waiting_ends_with_what_comes_first(tmp_path, monkeypatch):
-    done, failed, begun = (tmp_path / name for name in ("done", "failed", "begun"))
-    announce(begun, 1)
-    assert wait_for(done, failed, 1, begun) is False
-    announce(failed, 1, reason="too few pixels")
-    with pytest.raises(UserError, match="too few pixels"):
-        wait_for(done, failed, 1, begun)
-    done.touch()
-    failed.unlink()
-    assert wait_for(done, failed, 1, begun) is True
-    done.unlink()
-    parents = iter([1, 1, 2])
-    monkeypatch.setattr(processes.os, "getppid", lambda: next(parents, 2))
-    with pytest.raises(UserError, match="has ended without it"):
-        wait_for(done, failed, 1)
+def test_what_the_first_does_alone_is_everybody_s(tmp_path: Path) -> None:
+    assert two(the_first_decides, tmp_path) == ["", ""]
 
 
-def test_the_others_work_only_once_the_first_does(tmp_path):
-    """Here threads stand for the processes."""
-    order = []
+def a_failure_is_heard_by_all(folder: Path) -> None:
+    rank = distributed.get_rank()
 
-    def first(directory):
-        assert noted(directory / AT_WORK)
-        order.append("first")
-        while len(order) < 2:
+    def training() -> None:
+        """One fails where the others come to meet it."""
+        if rank == fails:
+            raise ValueError("diverged")
+        of_each(lambda: None)
+        raise AssertionError
+
+    for fails in (0, 1):
+        with pytest.raises(ValueError if rank == fails else OtherProcessError, match="diverged"):
+            of_each(training)
+        assert of_each(lambda: rank) == rank  # they are in step
+    with pytest.raises(UserError, match="too few pixels") as raised:
+        of_each(lambda: of_each(lambda: of_first(failing("too few pixels"))))
+    assert isinstance(raised.value, OtherProcessError) == (rank == 1)
+    assert of_first(lambda: "the next job") == "the next job"
+
+
+def test_what_fails_in_one_fails_in_all_and_they_stay_in_step(tmp_path: Path) -> None:
+    two(a_failure_is_heard_by_all, tmp_path)
+
+
+def another_number_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"trainer.devices: 1 in this job, and 2 in one before it"):
+        join(trainer(folder, 0, world_size=1), "another job")
+    join(trainer(folder, 0), "the same job")
+
+
+def test_all_jobs_of_a_program_have_the_same_processes(tmp_path: Path) -> None:
+    two(another_number_is_refused, tmp_path)
+
+
+def out_of_step(folder: Path) -> None:
+    join(trainer(folder, 0), "the third job" if is_first() else "the second job")
+    of_first(lambda: None)
+
+
+def test_processes_at_different_jobs_end(tmp_path: Path) -> None:
+    first, second = two(out_of_step, tmp_path, statuses=(1, 1))
+    assert f"Error: This process has come to the second job, and the first one to the third job. {processes.APART}" in (
+        second
+    )
+    assert f"Error: {processes.APART}" in first
+
+
+def killed(folder: Path) -> None:
+    if distributed.get_rank() == int((folder / "dies").read_text()):
+        os.kill(os.getpid(), signal.SIGKILL)
+    of_first(lambda: None)
+
+
+def killed_in_training(folder: Path) -> None:
+    def training() -> None:
+        if distributed.get_rank() == int((folder / "dies").read_text()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        distributed.all_reduce(torch.ones(1))
+
+    of_each(training)
+
+
+@pytest.mark.parametrize("scenario", [killed, killed_in_training])
+@pytest.mark.parametrize("dies", [0, 1])
+def test_the_others_end_with_one_that_is_killed(scenario: Scenario, dies: int, tmp_path: Path) -> None:
+    (tmp_path / "dies").write_text(str(dies))
+    statuses = (-signal.SIGKILL, 1) if dies == 0 else (1, -signal.SIGKILL)
+    told = two(scenario, tmp_path, statuses=statuses)
+    assert processes.APART in told[1 - dies]
+
+
+def fails_while_others_train(folder: Path) -> None:
+    processes.PATIENCE = timedelta(milliseconds=200)
+
+    def training() -> None:
+        if is_first():
+            raise UserError("There is no room for the checkpoint.")
+        distributed.barrier()  # as after each checkpoint
+
+    of_each(training)
+
+
+def test_nobody_waits_for_one_that_has_failed_in_training(tmp_path: Path) -> None:
+    first, second = two(fails_while_others_train, tmp_path, statuses=(1, 1))
+    assert f"Error: There is no room for the checkpoint. {processes.APART}" in first
+    assert processes.APART in second
+
+
+# ---------------------------------------------------------------------------------------------------------- phases
+
+
+def a_phase(folder: Path, number: int, work: Callable[[Path], dict[str, Any]], *, together: bool) -> PhaseResult:
+    return run_phase(folder, "attention", "Phase", {"number": number}, work, together=together)
+
+
+def phases(folder: Path) -> None:
+    rank = distributed.get_rank()
+
+    def works(directory: Path) -> dict[str, Any]:
+        (directory / f"file{rank}").touch(exist_ok=False)
+        return {"rank": rank}
+
+    for number, together in enumerate((True, False)):
+        made = a_phase(folder, number, works, together=together)
+        found = a_phase(folder, number, failing("it is there"), together=together)
+        assert (made.cached, found.cached) == (False, True)
+        assert made.record == found.record == {"rank": 0}
+        assert (made.directory / "file0").exists()
+        assert (made.directory / "file1").exists() == together
+        of_each(lambda: None)
+        if is_first():
+            (made.directory / RECORD).write_text("{")  # a disk's doing
+        assert a_phase(folder, number, works, together=together).record == {"rank": 0}
+
+
+def test_a_phase_is_found_or_made_by_the_first_or_by_all(tmp_path: Path) -> None:
+    two(phases, tmp_path)
+    assert len(list((tmp_path / "attention").glob("*.damaged*"))) == 2
+
+
+def failing_phases(folder: Path) -> None:
+    rank = distributed.get_rank()
+
+    def fails_in(one: int) -> Callable[[Path], dict[str, Any]]:
+        return failing("diverged") if rank == one else lambda directory: {}
+
+    for number, (together, one) in enumerate([(True, 0), (True, 1), (False, 0)]):
+        with pytest.raises(UserError if rank == one else OtherProcessError, match="diverged"):
+            a_phase(folder, number, fails_in(one), together=together)
+        # the next job of the sweep comes to it again
+        assert a_phase(folder, number, lambda directory: {"seconds": 3}, together=together).record == {"seconds": 3}
+
+
+def test_a_phase_that_fails_fails_in_all_and_the_next_job_makes_it(tmp_path: Path) -> None:
+    two(failing_phases, tmp_path)
+
+
+def a_file_is_in_the_way(folder: Path) -> None:
+    if is_first():
+        (folder / "attention").touch()
+    of_each(lambda: None)
+    with pytest.raises(OSError if is_first() else OtherProcessError, match="exists"):
+        a_phase(folder, 0, lambda directory: {}, together=True)
+
+
+def test_a_cache_that_cannot_be_written_is_told_to_all(tmp_path: Path) -> None:
+    two(a_file_is_in_the_way, tmp_path)
+
+
+def locked(folder: Path) -> None:
+    def works(directory: Path) -> dict[str, Any]:
+        (folder / "at work").touch()
+        while not (folder / "go on").exists():
             time.sleep(0.01)
-        return {"seconds": 1}
+        return {"by": "the program of two"}
 
-    def other(directory):
-        order.append("other")
-        return {}
-
-    results = {}
-    content = {"version": 1}
-
-    def run(name, work, **how):
-        results[name] = run_phase(tmp_path, "attention", "Phase", content, work, **how)
-
-    threads = [threading.Thread(target=run, args=("other", other), kwargs={"first": False, "together": True})]
-    threads[0].start()
-    time.sleep(0.1)
-    assert order == []
-    threads.append(threading.Thread(target=run, args=("first", first)))
-    threads[1].start()
-    for thread in threads:
-        thread.join(timeout=900)
-    assert sorted(order) == ["first", "other"]  # both begin at the note
-    assert results["other"].record == results["first"].record == {"seconds": 1}
-    assert not (results["first"].directory / AT_WORK).exists()
+    a_phase(folder, 0, works, together=False)
 
 
-def test_a_failure_reaches_the_others_and_is_forgotten_at_the_next_start(tmp_path):
-    content = {"version": 1}
-    fails = failing("cannot be clustered")
-
-    with pytest.raises(UserError):
-        run_phase(tmp_path, "clustering", "Phase", content, fails)
-    with pytest.raises(UserError, match="cannot be clustered"):
-        run_phase(tmp_path, "clustering", "Phase", content, fails, first=False)
-    found = run_phase(tmp_path, "clustering", "Phase", content, lambda directory: {"seconds": 2})
-    assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 2}
-    assert found.record == {"seconds": 2}
+def test_two_programs_want_the_same_phase(tmp_path: Path) -> None:
+    """One is of two processes; the other waits for its lock."""
+    other = CONTEXT.Process(target=_waits, args=(tmp_path,))
+    other.start()
+    two(locked, tmp_path)
+    other.join(PATIENCE)
+    assert other.exitcode == 0
 
 
-def test_a_failure_of_an_earlier_job_does_not_part_the_processes(tmp_path):
-    """Both jobs of a sweep train the same phase 1, which diverges in the first job."""
-    content, met, errors = {"version": 2}, threading.Barrier(2, timeout=900), []
-
-    def diverges(directory):
-        met.wait()
-        raise UserError("Training diverged")
-
-    def job(work, first):
-        try:
-            return run_phase(tmp_path, "attention", "Phase", content, work, first=first, together=True).record
-        except UserError as error:
-            errors.append(str(error))
-
-    def program(first, found):
-        job(diverges, first)
-        if first:
-            time.sleep(0.2)  # the others have come to the next job meanwhile
-        found.append(job(lambda directory: (met.wait() and None) or {"seconds": 3}, first))
-
-    found = []
-    threads = [threading.Thread(target=program, args=(first, found)) for first in (True, False)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=900)
-    assert errors == ["Training diverged"] * 2
-    assert found == [{"seconds": 3}] * 2
-
-
-def test_who_comes_late_learns_of_its_own_failure(tmp_path):
-    """The first process has failed, and is at work on the phase for the next job, when another comes to it."""
-    content, at_work, go_on = {"version": 3}, threading.Event(), threading.Event()
-    fails = failing("cannot be clustered")
-
-    def works(directory):
-        at_work.set()
-        go_on.wait(timeout=900)
-        return {"seconds": 4}
-
-    def first():
-        with pytest.raises(UserError):
-            run_phase(tmp_path, "clustering", "Phase", content, fails, together=True)
-        run_phase(tmp_path, "clustering", "Phase", content, works, together=True)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    at_work.wait(timeout=900)
-    with pytest.raises(UserError, match="cannot be clustered"):
-        run_phase(tmp_path, "clustering", "Phase", content, works, first=False, together=True)
-    go_on.set()
-    thread.join(timeout=900)
-    assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 4}
-
-
-def test_the_next_start_of_the_same_name_does_not_meet_old_notes(tmp_path):
-    """torchrun names its programs alike: rank 1 must not take the failure of yesterday for today's."""
-    content = {"version": 4}
-    fails = failing("out of memory")
-
-    with pytest.raises(UserError):
-        run_phase(tmp_path, "attention", "Phase", content, fails, together=True)
-    processes._attempts.clear()  # as in new processes
-    assert run_phase(tmp_path, "attention", "Phase", content, lambda directory: {"seconds": 5}).record == {"seconds": 5}
-    assert run_phase(tmp_path, "attention", "Phase", content, fails, first=False).record == {"seconds": 5}
-
-
-def test_a_start_by_torchrun_on_one_machine_is_told_from_the_next(monkeypatch):
-    for name, value in {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}.items():
-        monkeypatch.setenv(name, value)
-    named = []
-    for parent in (1, 2):
-        monkeypatch.delenv(processes.OURS)
-        monkeypatch.setattr(processes.os, "getppid", lambda parent=parent: parent)
-        named.append(program())
-    assert named[0] != named[1]
-
-
-def test_who_comes_late_to_a_phase_that_was_finished_after_all(tmp_path):
-    """Its job was given up by the first process, though the next job has finished that phase."""
-    content = {"version": 5}
-    fails = failing("no space left")
-
-    with pytest.raises(UserError):
-        run_phase(tmp_path, "clustering", "Phase", content, fails)
-    run_phase(tmp_path, "clustering", "Phase", content, lambda directory: {"seconds": 6})
-    with pytest.raises(UserError, match="no space left"):
-        run_phase(tmp_path, "clustering", "Phase", content, fails, first=False)
-    assert run_phase(tmp_path, "clustering", "Phase", content, fails, first=False).record == {"seconds": 6}
+def _waits(folder: Path) -> None:
+    while not (folder / "at work").exists():
+        time.sleep(0.01)
+    (folder / "go on").touch()
+    found = a_phase(folder, 0, failing("it was to wait"), together=False)
+    assert found.record == {"by": "the program of two"}

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 
 from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.experiment.experiment import Experiment
+from fer_perturb.processes import join, of_first
 from fer_perturb.runs.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.training.classifier import Classifier
 from fer_perturb.tasks.training.fitting import make_trainer, on_one_device, refuse_idle_tasks
@@ -44,12 +45,15 @@ class Run:
         self.data = experiment.batches()
         self.directory = experiment.directory
         self.cache = experiment.outputs / ".cache"
-        trainer = make_trainer(experiment.trainer, experiment.recipe, self.directory, None)
+        self.trainer = trainer = make_trainer(experiment.trainer, experiment.recipe, self.directory, None)
+        """of those that train together: how many they are, and who starts them"""
         refuse_idle_tasks(trainer)
-        self.first = trainer.is_global_zero
-        """whether this is the first of the processes that train together, if there are several"""
         self.alone = experiment.trainer if trainer.world_size == 1 else on_one_device(experiment.trainer, trainer)
         """conf/trainer for what one process does alone"""
+
+    def join(self) -> None:
+        """Waits for the other processes of this run, if there are to be several."""
+        join(self.trainer, str(self.directory))
 
 
 class Phase(ABC):
@@ -90,9 +94,8 @@ class Phase(ABC):
                 f"{told}, seed {self.experiment.seed}",
                 self.content(),
                 self.work,
-                first=self.run.first,
                 together=self.together,
             )
-            if self.run.first:
-                link_into(self.result, self.run.directory / self.name)
+            result = self.result
+            of_first(lambda: link_into(result, self.run.directory / self.name))
         return self.result

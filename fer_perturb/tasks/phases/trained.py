@@ -1,6 +1,6 @@
 """What phases 1 and 3 do alike: fit, save, test, show, and account for it."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from safetensors.torch import save
 
 from fer_perturb.experiment.cost import batch_norm, looking, total, training
 from fer_perturb.files import write_bytes
+from fer_perturb.processes import is_first, of_each
 from fer_perturb.runs.run_directory import commit
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.phases.phase import FinishedPhase, Run
@@ -31,8 +32,8 @@ def train_and_test(
     """
     experiment = run.experiment
     callbacks: list[Callback] = [clusters] if clusters else []
-    logging = phase_logger(experiment, phase) if run.first else nullcontext()
-    with logging as logger:
+    with ExitStack() as stack:
+        logger = of_each(lambda: stack.enter_context(phase_logger(experiment, phase)) if is_first() else None)
         record = fit(
             task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
         )

@@ -25,25 +25,23 @@ class WholeCheckpoints(TorchCheckpointIO):
         write_bytes(Path(path), packed.getbuffer())
 
 
-def resume_from(folder: Path, task: nn.Module, *, first: bool = True) -> Path | None:
+def resume_from(folder: Path, task: nn.Module) -> Path | None:
     """The checkpoint in `folder` that training of `task` goes on from: the last epoch's; the best one's, if the last is
     missing or damaged; None, to start again, if the best is, as it may be the one to keep.
 
-    The `first` process sets aside what is damaged, and a last one that is whole and of no use, under other names, with
-    a line that says so.
+    Sets aside what is damaged, and a last one that is whole and of no use, under other names, with a line that says so.
     """
     if not os.path.lexists(folder / BEST) and not os.path.lexists(folder / LAST):
         return None
     best, last = (damage_of(folder / name, task) for name in (BEST, LAST))
     resumed = None if best else folder / (BEST if last else LAST)
-    if first:
-        way_on = f"resumes from {resumed.name}" if resumed else "starts again"
-        for name, damage in ((BEST, best), (LAST, last)):
-            if damage:
-                _tell(folder / name, damage, way_on)
-        if best and not last:
-            kept = set_aside(folder / LAST, "unused").name
-            warn(f"{folder / LAST} is whole, and cannot tell the best epoch's weights. It is kept as {kept}.")
+    way_on = f"resumes from {resumed.name}" if resumed else "starts again"
+    for name, damage in ((BEST, best), (LAST, last)):
+        if damage:
+            _tell(folder / name, damage, way_on)
+    if best and not last:
+        kept = set_aside(folder / LAST, "unused").name
+        warn(f"{folder / LAST} is whole, and cannot tell the best epoch's weights. It is kept as {kept}.")
     return resumed
 
 

@@ -11,13 +11,12 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.cost import steps_of_epoch
 from fer_perturb.experiment.recipe import Recipe
+from fer_perturb.processes import of_each, of_first
 from fer_perturb.runs.phase_cache import CHECKPOINTS
 from fer_perturb.tasks.training.checkpoints import BEST, LAST, WholeCheckpoints, resume_from
 from fer_perturb.tasks.training.classifier import MONITOR, Classifier
@@ -91,13 +90,13 @@ def make_trainer(
         trainer = _trainer(settings, recipe, directory, logger, [*callbacks, *bar], log_every)
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:  # of Slurm's variables, too
         raise UserError(f"trainer: Lightning cannot run this: {error}{_of_slurm(error)}") from error
-    strategy = trainer.strategy
-    # what forks or spawns gives the weights back, and not what the callbacks counted
-    whole = isinstance(strategy, DDPStrategy) and not isinstance(strategy.launcher, _MultiProcessingLauncher)
+    asked, launcher = settings.get("strategy", "auto"), trainer.strategy.launcher
+    # what forks or spawns gives the weights back, and not what the callbacks counted; in a notebook "auto" forks
+    whole = asked in ("auto", "ddp") and not (launcher and launcher.is_interactive_compatible)
     if trainer.world_size > 1 and not whole:
         raise UserError(
-            f"trainer.strategy={type(strategy).__name__} on {trainer.world_size} devices: expected ddp, in which each "
-            "process runs the whole program and holds the whole network (from a notebook: trainer.devices=1)."
+            f"trainer.strategy={asked} on {trainer.world_size} devices: expected ddp, in which each process runs the "
+            "whole program and holds the whole network (from a notebook: trainer.devices=1)."
         )
     return trainer
 
@@ -172,12 +171,12 @@ def fit(
     log_every = max(1, min(LOOK_EVERY, steps_of_epoch(settings, data)))  # in each epoch at least once
     callbacks = [*callbacks, FiniteSteps(data), stopwatch, best, last]
     trainer = make_trainer(settings, task.recipe, directory, logger, callbacks, log_every)
-    resumed = resume_from(checkpoints, task, first=trainer.is_global_zero)
+    resumed = of_first(lambda: resume_from(checkpoints, task))
     trainer.strategy.checkpoint_io = WholeCheckpoints()
     trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
-    kept = torch.load(checkpoints / BEST, map_location="cpu", weights_only=True)
+    # by all before the first goes on, and removes the checkpoints
+    kept = of_each(lambda: torch.load(checkpoints / BEST, map_location="cpu", weights_only=True))
     task.load_state_dict(kept["state_dict"])
-    trainer.strategy.barrier()  # the first process goes on, and will remove the checkpoints
     return {
         "seconds": stopwatch.seconds,
         "epochs": task.recipe.epochs,
