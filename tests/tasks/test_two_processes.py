@@ -2,20 +2,25 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from composing import BATCH, TEST, small, small_overrides
+from forking import Forked, Hold, forked
 
 from fer_perturb.data.loading.batches import ShuffledBatches
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.files import PARTIAL
+from fer_perturb.processes import APART
 from fer_perturb.tasks.chain import Chain
 
 pytestmark = pytest.mark.slow
@@ -107,6 +112,59 @@ def test_lightning_starts_the_second_process_and_a_job_that_fails_stops_neither(
     assert len([*tmp_path.rglob("summary.json")]) == 2
     assert ran.stdout.count("All of grey_value") == 2  # one of the processes reports
     assert "Warning" not in ran.stdout + ran.stderr
+
+
+STEP = "fer_perturb.tasks.phases.predictor:Predictor.training_step"
+
+
+def two(folder: Path, *words: str, held: int | None = None, at: int = 1) -> list[Forked]:
+    """Two processes of one run, started as a cluster would; the one that is `held` stops at that step of phase 3."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    return [
+        forked(
+            "train",
+            *words,
+            "trainer.devices=2",
+            folder=folder / str(rank),
+            before=Hold(STEP, at) if rank == held else None,
+            environment={**place, "LOCAL_RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    ]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    started = two(folder, *small_overrides(data_directory, folder / "outputs"), "scheme=perturb")
+    assert [one.status for one in started] == [0, 0], [one.err for one in started]
+    return predictions(folder / "outputs")
+
+
+def predictions(outputs: Path) -> pa.Table:
+    (file,) = outputs.glob("synthetic/*/perturb/*/predictions/synthetic.parquet")
+    return pq.read_table(file)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_one_that_is_killed_ends_the_other_and_they_go_on(
+    killed: int, data_directory: Path, tmp_path: Path, uninterrupted: pa.Table
+) -> None:
+    words = [*small_overrides(data_directory, tmp_path / "outputs"), "scheme=perturb"]
+    started = two(tmp_path, *words, held=killed, at=5)
+    assert started[killed].end(signal.SIGKILL) == -signal.SIGKILL
+    assert started[1 - killed].status == 1
+    assert APART in started[1 - killed].err
+    assert "Traceback" not in started[1 - killed].err
+    assert not list(tmp_path.glob("outputs/**/summary.json"))
+
+    again = two(tmp_path, *words)
+    assert [one.status for one in again] == [0, 0], [one.err for one in again]
+    assert "Phase 1, attention classifier" in again[0].out
+    assert "found again" in again[0].out
+    assert predictions(tmp_path / "outputs").equals(uninterrupted)
 
 
 def test_batches_are_divided():
