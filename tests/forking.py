@@ -17,7 +17,8 @@ from pkgutil import resolve_name
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["fer_perturb.train", "fer_perturb.evaluate", "fer_perturb.tasks.chain"])
+# pytest: for functions that stand in a test
+CONTEXT.set_forkserver_preload(["pytest", "fer_perturb.train", "fer_perturb.evaluate", "fer_perturb.tasks.chain"])
 PATIENCE = 900.0  # seconds; a busy machine takes long, and what hangs is found all the same
 HELD = "held"
 
