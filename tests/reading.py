@@ -40,7 +40,10 @@ MADE = {  # of the settings under these keys
 }
 AS_A_WHOLE = ("identity", "_check", "__post_init__", "__eq__", "_not_all_alike")
 # what is handed on, to Lightning, torch or timm, is checked by the function that takes it
-HANDED_ON = ("recipe.optimizer", "recipe.scheduler", "trainer", "model.kwargs", "attention_model.kwargs")
+HANDED_ON = (
+    *("recipe.optimizer", "recipe.scheduler", "trainer", "callbacks", "logger"),
+    *("model.kwargs", "attention_model.kwargs"),
+)
 
 
 class Noted(dict[str, Any]):

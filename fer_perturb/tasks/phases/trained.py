@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Callback
+from pytorch_lightning.loggers.logger import DummyLogger
 from safetensors.torch import save
 
 from fer_perturb.experiment.cost import batch_norm, looking, total, training
@@ -14,6 +14,7 @@ from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.phases.phase import FinishedPhase, Run
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
+from fer_perturb.tasks.training.callbacks import callbacks_of
 from fer_perturb.tasks.training.classifier import Classifier
 from fer_perturb.tasks.training.fitting import fit, make_trainer
 from fer_perturb.tasks.training.loggers import phase_logger
@@ -30,13 +31,13 @@ def train_and_test(
     Of several processes the first tests it; what the others return is not used.
     """
     experiment = run.experiment
-    callbacks: list[Callback] = [clusters] if clusters else []
-    logging = phase_logger(experiment, phase) if run.first else nullcontext()
+    callbacks = [*callbacks_of(experiment.callbacks), *([clusters] if clusters else [])]
+    logging = phase_logger(experiment, phase) if run.first else nullcontext(DummyLogger())
     with logging as logger:
         record = fit(
             task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
         )
-        if logger is None:
+        if not run.first:
             return record
         trainer = make_trainer(run.alone, task.recipe, directory, None)
         if phase == "predictor" and experiment.scheme.reestimate_bn:

@@ -97,7 +97,8 @@ def make_trainer(
     if trainer.world_size > 1 and not whole:
         raise UserError(
             f"trainer.strategy={type(strategy).__name__} on {trainer.world_size} devices: expected ddp, in which each "
-            "process runs the whole program and holds the whole network (from a notebook: trainer.devices=1)."
+            f"process runs the whole program and holds the whole network. Set trainer.strategy=ddp, or trainer=ddp "
+            f"trainer.devices={trainer.world_size} (from a notebook: trainer.devices=1)."
         )
     return trainer
 
@@ -180,7 +181,7 @@ def fit(
     trainer.strategy.barrier()  # the first process goes on, and will remove the checkpoints
     return {
         "seconds": stopwatch.seconds,
-        "epochs": task.recipe.epochs,
+        "epochs": cast(Any, trainer.fit_loop.epoch_progress.current).processed,  # fewer where a callback has stopped it
         "best_epoch": int(kept["epoch"]),
         "images": (trainer.fit_loop.epoch_loop.total_batch_idx + 1) * data.sampler.batch_size,
     }
