@@ -49,7 +49,8 @@ HANDED_ON = (
 class Noted(dict[str, Any]):
     """Resolved settings that note, under their full names, which of them are read by themselves."""
 
-    def __init__(self, plain: dict[str, Any], under: str, found: set[str]) -> None:
+    def __init__(self, plain: dict[str, Any], under: str = "", found: set[str] | None = None) -> None:
+        found = set() if found is None else found  # a copy that others make of it tells nobody
         inner = {k: Noted(v, f"{under}{k}.", found) if isinstance(v, dict) else v for k, v in plain.items()}
         super().__init__(inner)
         self.under, self.found = under, found
