@@ -70,7 +70,8 @@ def made(settings: dict[str, Any], key: str) -> Any:
         cause = error.__cause__
         if isinstance(cause, ValidationError):
             raise UserError(complaint(cause, _nested(error, key))) from error
-        reason = str(cause or error).splitlines()[0]
+        whole = str(cause or error)
+        reason = " ".join(whole.split()) if isinstance(cause, ImportError) else whole.splitlines()[0]
         raise UserError(f"{key} cannot be made: {reason}") from error
 
 

@@ -40,13 +40,17 @@ MADE = {  # of the settings under these keys
 }
 AS_A_WHOLE = ("identity", "_check", "__post_init__", "__eq__", "_not_all_alike")
 # what is handed on, to Lightning, torch or timm, is checked by the function that takes it
-HANDED_ON = ("recipe.optimizer", "recipe.scheduler", "trainer", "model.kwargs", "attention_model.kwargs")
+HANDED_ON = (
+    *("recipe.optimizer", "recipe.scheduler", "trainer", "callbacks", "logger"),
+    *("model.kwargs", "attention_model.kwargs"),
+)
 
 
 class Noted(dict[str, Any]):
     """Resolved settings that note, under their full names, which of them are read by themselves."""
 
-    def __init__(self, plain: dict[str, Any], under: str, found: set[str]) -> None:
+    def __init__(self, plain: dict[str, Any], under: str = "", found: set[str] | None = None) -> None:
+        found = set() if found is None else found  # a copy that others make of it tells nobody
         inner = {k: Noted(v, f"{under}{k}.", found) if isinstance(v, dict) else v for k, v in plain.items()}
         super().__init__(inner)
         self.under, self.found = under, found

@@ -126,6 +126,10 @@ def test_a_home_that_nobody_has(tmp_path: Path, commands: Commands) -> None:
         (["scheme.scope=image"], ["this key has another name now: scheme/regions=image"]),
         (["-m", "scheme.views=all,sample"], ["now: scheme/views=all,sample"]),
         (["scheme.n_clusters=4"], ["now: scheme.regions.n_clusters=4"]),
+        (["dataset.coverage=0.5"], ["now: dataset.occluder=mouth@0.5, or whichever feature it is"]),
+        (["dataset.fill=skin"], ["now: dataset.occluder=mouth@1-skin, or"]),
+        (["logger.kind=csv"], ["now: logger=csv"]),
+        (["+trainer.strategy=ddp"], ["+trainer.strategy=ddp: train has this key already. Leave out the +."]),
         (["scheme=baseline", "recipe.epoch=3"], ["recipe.epoch: there is no such key. Did you mean recipe.epochs?"]),
         (["dataset=synthetic", "dataset.drawing.trian=3"], ["Did you mean dataset.drawing.train?"]),
         (["dataset=folder", "dataset.val_share=0.2"], ["dataset.val_share: there is no such key."]),  # prepare has it
@@ -144,3 +148,17 @@ def test_what_hydra_cannot_use_is_said_in_a_sentence(commands: Commands, words: 
     told = commands("train", *words).sentence
     for part in says:
         assert part in told
+
+
+@pytest.mark.parametrize(
+    ("module", "word", "says"),
+    [
+        ("evaluate", "model=resnet", "model=resnet: evaluate has no such group. It has dataset, trainer ("),
+        ("evaluate", "scheme/views=all", "scheme/views=all: evaluate has no such group."),
+        ("prepare", "recipe=quick", "recipe=quick: prepare has no such group. It has dataset ("),
+    ],
+)
+def test_a_group_of_another_entry_point(commands: Commands, module: str, word: str, says: str) -> None:
+    told = commands(module, word).sentence
+    assert told.startswith(says)
+    assert f"python -m fer_perturb.{module} --help" in told

@@ -19,7 +19,10 @@ from fer_perturb.command_line.entry_point import conf_directory
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.schemes.scheme import scheme_from
 
-GROUPS = ("dataset", "model", "attention_model", "scheme", "recipe", "trainer", "logger", "experiment")
+GROUPS = (
+    *("dataset", "model", "attention_model", "scheme", "recipe"),
+    *("trainer", "callbacks", "logger", "experiment", "debug"),
+)
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, name) for group in GROUPS for name in choices(group)])
@@ -39,7 +42,7 @@ def test_prepare_composes(dataset: str) -> None:
 
 ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet")
 # read by nothing, though the package reads others of their names
-PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "logger.seed": 1, "split": 1}
+PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
 READ_LATER = ("recipe.name",)  # from a run's config.yaml, to name tables
 SHARED = ("dataset", "paths", "trainer")  # groups of several entry points, each key of which one or the other reads
 # of prepare alone, yet in others' configs: the one stands in the hashes of all runs that there are, the other in none

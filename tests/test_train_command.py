@@ -1,4 +1,4 @@
-"""The command line as people use it: --help, multirun with wandb, errors."""
+"""The command line as people use it: multirun with wandb, errors."""
 
 import json
 import subprocess
@@ -9,16 +9,6 @@ from typing import Any
 import pytest
 from composing import small_overrides
 from forking import forked
-
-
-@pytest.mark.parametrize("module", ["train", "prepare", "evaluate"])
-def test_help_shows_choices_and_examples(commands, module, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shown = commands(module, "--help")
-    assert shown.status == 0
-    for word in ("dataset", "synthetic", "fer2013", f"python -m fer_perturb.{module}"):
-        assert word in shown.out
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fer_perturb.command_line.help import help_text, is_asked
 from fer_perturb.command_line.renamed_keys import refuse_renamed
 from fer_perturb.command_line.words import PATHS, as_typed, composition_error
 from fer_perturb.errors import OtherProcessError, UserError
@@ -65,6 +66,9 @@ def entry_point(
             try:
                 refuse_renamed(given)
                 sys.argv[1:] = as_typed(given)
+                if is_asked(given):
+                    print(help_text(config_name, sys.argv[1:], conf_directory()))
+                    return
                 hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(jobs.run)()
                 if jobs.results:
                     report(jobs.results, jobs.configs[-1])

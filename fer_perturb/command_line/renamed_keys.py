@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from fer_perturb.errors import UserError
 
-AROUND = "; for a control around clusters, scheme/regions={}"
+WHOLE = {  # keys outside of scheme -> what to type now
+    "dataset.coverage": "dataset.occluder=mouth@{}, or whichever feature it is",
+    "dataset.fill": "dataset.occluder=mouth@1-{}, or whichever feature it is",
+    "logger.kind": "logger={}",
+}
 REGIONS = ("n_clusters", "position_weight", "attention_weight", "floor", "top_share", "init", "restarts")
 ATTENTION = {"frozen": "phase_one", "self": "own_gates", "grey": "grey_values"}
 HIDE = {
@@ -27,6 +31,8 @@ def refuse_renamed(words: Sequence[str]) -> None:
 
 def _now(key: str, value: str) -> str | None:
     """What to type in the place of key=value; None for a key that is none of an earlier version's."""
+    if key in WHOLE:
+        return WHOLE[key].format(value)
     name = key.removeprefix("scheme.")
     if name == key:
         return None
@@ -43,5 +49,5 @@ def _now(key: str, value: str) -> str | None:
     if name in ("fill", "clean_share"):
         return f"scheme.views.{name}={value}"
     if name in (*REGIONS, "every_n_epochs"):
-        return f"scheme.regions.{name}={value}; for a control around clusters, scheme.regions.{name}={value}"
+        return f"scheme.regions.{name}={value}"
     return None

@@ -13,6 +13,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.initialize import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from fer_perturb.command_line.help import groups_of
 from fer_perturb.errors import UserError
 
 PATHS = ("source", "votes", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
@@ -76,7 +77,15 @@ def composition_error(error: Exception, config_name: str, words: Sequence[str], 
     for word in _overrides(words):
         key, _, value = word.lstrip("+~").partition("=")
         if f"'{key}'" in str(error) or f"merging override {word}" in str(error):
-            known = list(_keys(config_name, words, conf))
+            config = _composed(config_name, words, conf)
+            known, groups = list(_leaves(config, "")), groups_of(config)
+            if word.startswith("+") and key in known:
+                return UserError(f"{word}: {config_name} has this key already. Leave out the +.")
+            if key not in known and (conf / key).is_dir():
+                return UserError(
+                    f"{word}: {config_name} has no such group. It has {', '.join(groups)} "
+                    f"(python -m fer_perturb.{config_name} --help)."
+                )
             if key in known or word.startswith("+"):
                 cause = str(error.__cause__ or error).splitlines()[0]
                 return UserError(f"{word} is no usable value: {cause}")
@@ -95,8 +104,8 @@ def _overrides(words: Sequence[str]) -> list[str]:
     return [word for word in words if "=" in word and not word.startswith("-")]
 
 
-def _keys(config_name: str, words: Sequence[str], conf: Path) -> Iterator[str]:
-    """All keys, and groups, of the config that those words that can be used would compose."""
+def _composed(config_name: str, words: Sequence[str], conf: Path) -> DictConfig:
+    """The config that those words that can be used would compose, with Hydra's own part."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
         usable: list[str] = []
@@ -107,13 +116,15 @@ def _keys(config_name: str, words: Sequence[str], conf: Path) -> Iterator[str]:
                     usable.append(word)
                 except HydraException:
                     continue
-        config = compose(config_name, usable)
-    yield from _leaves(config, "")
+        return compose(config_name, usable, return_hydra_config=True)
 
 
 def _leaves(node: DictConfig, under: str) -> Iterator[str]:
+    """All keys and groups of a config, but for Hydra's own."""
     for key in node:
         name = f"{under}{key!s}"
+        if name == "hydra":
+            continue
         yield name
         child: Any = None if OmegaConf.is_missing(node, key) else node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none():

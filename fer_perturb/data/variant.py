@@ -9,7 +9,7 @@ from fer_perturb.errors import UserError
 
 
 def variant_of(data: PackedData, dataset: Any) -> PackedData:
-    """`data` under `unplaced`, `labels`, `occluder`, `coverage` and `fill` of `dataset`, a mapping like conf/dataset's.
+    """`data` under `unplaced`, `labels` and `occluder` of `dataset`, a mapping like conf/dataset's.
 
     Raises UserError that names the key, or says how to place the landmarks that it needs.
     """
@@ -24,7 +24,7 @@ def variant_of(data: PackedData, dataset: Any) -> PackedData:
         data = data.without_unplaced()
     if labels(dataset) == "ferplus":
         data = labelled_by_votes(data)
-    return data.occluded(Occluder.from_config(dataset))
+    return data.occluded(Occluder.from_name(dataset.get("occluder", "none")))
 
 
 def unplaced(dataset: Any) -> str:

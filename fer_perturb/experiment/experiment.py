@@ -10,7 +10,7 @@ from torch import nn
 from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.identity import Settings, of_trainer, run_hash
+from fer_perturb.experiment.identity import Settings, of_callbacks, of_trainer, run_hash
 from fer_perturb.experiment.networks import NetworkSettings, network_settings, short_name
 from fer_perturb.experiment.open_data import open_data
 from fer_perturb.experiment.other_datasets import canonical_names, other_datasets
@@ -36,6 +36,8 @@ class Experiment:
     seed: int
     trainer: dict[str, Any]
     """arguments of Lightning's Trainer (conf/trainer)"""
+    callbacks: dict[str, Any]
+    """further ones in training (conf/callbacks)"""
     logger: dict[str, Any]
     outputs: Path
     settings: Settings
@@ -81,6 +83,7 @@ class Experiment:
             "model": self.settings[model] if model else None,
             "recipe": recipe,
             "trainer": of_trainer(self.trainer),
+            **of_callbacks(self.callbacks),
             "seed": self.seed,
         }
 
@@ -124,6 +127,7 @@ def experiment_of(settings: Settings, data: PackedData) -> Experiment:
         recipe=Recipe.from_settings(settings["recipe"], data.image_size),
         seed=settings["seed"],
         trainer=settings["trainer"],
+        callbacks=settings.get("callbacks", {}),
         logger=settings["logger"],
         outputs=Path(settings["paths"]["outputs"]),
         settings=settings,

@@ -23,6 +23,7 @@ def run_hash(settings: Settings) -> str:
     # the members of an ensemble have epochs of their own, so that there the reference tells
     left_out = NOT_CONTENT - {"budget_of"} if "members" in settings["model"] else NOT_CONTENT
     content = {key: value for key, value in settings.items() if key not in left_out}
+    content |= of_callbacks(content.pop("callbacks", {}))
     content["dataset"] = {k: v for k, v in settings["dataset"].items() if k not in NOT_CONTENT_OF_DATASET}
     content["trainer"] = of_trainer(settings["trainer"])
     return hashlib.sha256(canonical(content).encode()).hexdigest()[:8]
@@ -31,6 +32,11 @@ def run_hash(settings: Settings) -> str:
 def of_trainer(trainer: dict[str, Any]) -> dict[str, Any]:
     """What of conf/trainer decides a result."""
     return {key: value for key, value in trainer.items() if key not in NOT_CONTENT_OF_TRAINER}
+
+
+def of_callbacks(callbacks: dict[str, Any]) -> dict[str, Any]:
+    """All of conf/callbacks, where there are any: one may stop a training, or change weights."""
+    return {"callbacks": callbacks} if callbacks else {}
 
 
 def comparable(settings: Settings) -> tuple[str, Settings]:
@@ -50,5 +56,6 @@ def comparable(settings: Settings) -> tuple[str, Settings]:
     shared["data"] = dataset["name"].replace("maskfer", "fer2013"), dataset.get("unplaced", "mean")
     shared |= {"clean": dataset["clean"], "drawing": dataset.get("drawing"), "labels": dataset.get("labels", "own")}
     shared["trainer"] = of_trainer(shared["trainer"])
+    shared |= of_callbacks(shared.pop("callbacks", {}))
     kept = {key: value for key, value in shared.items() if key not in {"seed", "test_on", *NOT_CONTENT}}
     return canonical(kept), scheme

@@ -34,7 +34,7 @@ def other_datasets(settings: Settings, own: PackedData) -> list[PackedData]:
             asked = {
                 "unplaced": unplaced(settings["dataset"]),
                 "labels": labels or "own",
-                "occluder": occluder.split("+") if occluder else "none",
+                "occluder": occluder or "none",
             }
             data = variant_of(load_packed(Path(settings["paths"]["data"], base)), asked)
             found.append(matched(data, own, f"test_on={name}"))

@@ -9,6 +9,7 @@ from fer_perturb.tasks.phases.attention_phase import AttentionPhase
 from fer_perturb.tasks.phases.clustering_phase import ClusteringPhase
 from fer_perturb.tasks.phases.phase import Run, Show, unseen
 from fer_perturb.tasks.phases.predictor_phase import PredictorPhase
+from fer_perturb.tasks.training.callbacks import callbacks_of
 
 
 class Chain:
@@ -42,7 +43,8 @@ class Chain:
         self.predictor.test_on_others()
 
     def refuse_what_cannot_work(self) -> None:
-        """Networks that cannot work are better refused now than after phase 1."""
+        """Networks and callbacks that cannot work are better refused now than after phase 1."""
+        callbacks_of(self.experiment.callbacks)
         if self.attention:
             self.attention.classifier()
         self.predictor.task()

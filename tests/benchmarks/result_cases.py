@@ -152,7 +152,7 @@ DATA = {
     "maskfer": faces("scheme=baseline test_on=[faces]", "dataset=maskfer dataset.of=faces"),
     "maskfer-landmarks": faces("scheme=landmarks", "dataset=maskfer dataset.of=faces"),
     "occluder": faces("scheme=baseline dataset.occluder=mask"),
-    "occluder-several": faces(f"{BATCH} 'dataset.occluder=[mouth@0.5,eyes@1-noise,nose@1-blur]' dataset.fill=skin"),
+    "occluder-several": faces(f"{BATCH} dataset.occluder=mouth@0.5-skin+eyes@1-noise+nose@1-blur"),
 }
 
 # network -> words; ensembles are the means of these runs
@@ -197,7 +197,7 @@ EVALUATIONS = {
     ),
     "evaluate-occluder": (
         SCHEMES["landmarks-all"],
-        evaluate("run={0} dataset=synthetic dataset.name=faces dataset.occluder=mouth dataset.coverage=0.5"),
+        evaluate("run={0} dataset=synthetic dataset.name=faces dataset.occluder=mouth@0.5"),
     ),
     "evaluate-ensemble": (
         *NETWORKS["ensemble_quick"],

@@ -308,16 +308,14 @@ def test_trained_and_tested_with_parts_hidden(data_directory: Path, tmp_path: Pa
     assert occluded != plain
     assert summary["dataset"] == "synthetic+mouth@1"
     assert [path.stem for path in (occluded / "predictions").iterdir()] == ["synthetic+mouth@1"]
-    half = small(data_directory, tmp_path, *given, "dataset.occluder=[mouth,eyes]", "dataset.coverage=0.5")
+    half = small(data_directory, tmp_path, *given, "dataset.occluder=mouth@0.5+eyes@0.5")
     assert train(half)[1]["dataset"] == "synthetic+mouth@0.5+eyes@0.5"
     keys = {run["phases"]["predictor"]["key"] for run in (tested, summary)}
     assert len(keys) == 2
 
     with evaluating(data_directory, f"run={occluded}", "dataset=synthetic", *DRAWING) as file:
         assert file.name == "synthetic.parquet"
-    with evaluating(
-        data_directory, f"run={plain}", "dataset=synthetic", *DRAWING, "dataset.occluder=mouth", "dataset.coverage=1"
-    ) as file:
+    with evaluating(data_directory, f"run={plain}", "dataset=synthetic", *DRAWING, "dataset.occluder=mouth@1") as file:
         assert pq.read_table(file).equals(hidden)
 
 
@@ -351,7 +349,7 @@ def evaluating(data: Path, *overrides: str) -> Iterator[Path]:
     ("given", "says"),
     [
         (["dataset.occluder=ears"], "dataset.occluder=ears"),
-        (["dataset.occluder=mouth", "dataset.coverage=1.2"], "dataset.coverage=1.2"),
+        (["dataset.occluder=mouth@1.2"], "dataset.occluder=mouth@1.2"),
         (["test_on=[synthetic+chin@1]"], "chin"),
     ],
 )

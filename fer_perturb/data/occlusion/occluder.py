@@ -1,5 +1,7 @@
 """Facial features hidden on the fly: where they lie by the landmarks, how much of them, and by what."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,24 +30,24 @@ class Part:
         return f"{self.feature}@{share}" + ("" if self.fill == "mean" else f"-{self.fill}")
 
     @classmethod
-    def from_name(cls, name: str, coverage: Any = 1.0, fill: Any = "mean") -> "Part":
-        """feature[@coverage][-fill]; what the name leaves open is given. UserError where it cannot be."""
-        feature, _, rest = name.partition("@")
-        if "-" in (rest or feature):
-            (rest, fill) = (rest or feature).split("-", 1)
-            feature, rest = (feature, rest) if "@" in name else (rest, "")
+    def from_name(cls, name: str) -> "Part":
+        """feature[@coverage][-fill]: all of it, by the picture's mean, where nothing else is said. Raises UserError."""
+        what, _, fill = name.rpartition("-") if re.search(r"-[a-z]+$", name) else (name, "", "mean")
+        feature, at, coverage = what.partition("@")
+        said = f"dataset.occluder={name}"
         if feature not in FEATURES:
-            raise UserError(f"dataset.occluder={name}: expected none or some of {', '.join(FEATURES)}.")
+            raise UserError(
+                f"{said}: expected none, or one of {', '.join(FEATURES)}, or several, as in mouth@0.5+eyes@1-noise."
+            )
         try:
-            share = float(rest) if rest else coverage
+            share = float(coverage) if at else 1.0
         except ValueError:
-            raise UserError(f"dataset.occluder={name}: {rest} is no coverage; expected a share, mouth@0.5.") from None
-        number = isinstance(share, int | float) and not isinstance(share, bool)
-        if not (number and 0 <= share <= 1):
-            raise UserError(f"dataset.coverage={share} (of {feature}): expected a share from 0 to 1.")
+            raise UserError(f"{said}: {coverage} is no coverage; expected a share, mouth@0.5.") from None
+        if not 0 <= share <= 1:
+            raise UserError(f"{said}: a coverage of {coverage}; expected a share from 0 to 1.")
         if fill not in FILLS:
-            raise UserError(f"dataset.fill={fill}: expected one of {', '.join(FILLS)}.")
-        return cls(feature, round(float(share), 6), fill)
+            raise UserError(f"{said}: {fill} is no fill; expected one of {', '.join(FILLS)}, as in mouth@1-noise.")
+        return cls(feature, round(share, 6), fill)
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,17 @@ class Occluder:
     parts: tuple[Part, ...]
 
     @classmethod
-    def from_config(cls, dataset: Any) -> "Occluder | None":
-        """From conf/dataset's occluder, coverage and fill; None where nothing is hidden. UserError names the key."""
-        asked = dataset.get("occluder", "none")
-        names = [str(name) for name in ([asked] if isinstance(asked, str) else asked or ())]
-        given = (dataset.get("coverage", 1.0), dataset.get("fill", "mean"))
-        Part.from_name("mouth", *given)  # they are checked also where nothing is hidden
-        if names in ([], ["none"]):
-            return None
-        return cls(tuple(Part.from_name(name, *given) for name in names))
-
-    @classmethod
-    def from_name(cls, name: str) -> "Occluder | None":
-        """From what follows the first + in a dataset's name, as `name` writes it."""
-        return cls.from_config({"occluder": name.split("+")})
+    def from_name(cls, name: Any) -> "Occluder | None":
+        """From dataset.occluder, or what follows the first + in a dataset's name: parts joined by +, as `name` writes
+        them; None for none. Raises UserError.
+        """
+        if not isinstance(name, str):
+            several = isinstance(name, Iterable) and all(isinstance(part, str) for part in name)
+            expected = "+".join(name) if several and name else "mouth@0.5+eyes@1-noise"
+            raise UserError(
+                f"dataset.occluder={name}: expected none, or names joined by +, dataset.occluder={expected}"
+            )
+        return None if name == "none" else cls(tuple(Part.from_name(part) for part in name.split("+")))
 
     @property
     def version(self) -> int:

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Callback
+from pytorch_lightning.loggers.logger import DummyLogger, Logger
 from safetensors.torch import save
 
 from fer_perturb.experiment.cost import batch_norm, looking, total, training
@@ -15,6 +15,7 @@ from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.phases.phase import FinishedPhase, Run
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
+from fer_perturb.tasks.training.callbacks import callbacks_of
 from fer_perturb.tasks.training.classifier import Classifier
 from fer_perturb.tasks.training.fitting import fit, make_trainer
 from fer_perturb.tasks.training.loggers import phase_logger
@@ -31,13 +32,17 @@ def train_and_test(
     Of several processes the first tests it; what the others return is not used.
     """
     experiment = run.experiment
-    callbacks: list[Callback] = [clusters] if clusters else []
+    callbacks = [*callbacks_of(experiment.callbacks), *([clusters] if clusters else [])]
     with ExitStack() as stack:
-        logger = of_each(lambda: stack.enter_context(phase_logger(experiment, phase)) if is_first() else None)
+
+        def logger_of_this_process() -> Logger:
+            return stack.enter_context(phase_logger(experiment, phase)) if is_first() else DummyLogger()
+
+        logger = of_each(logger_of_this_process)
         record = fit(
             task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
         )
-        if logger is None:
+        if not is_first():
             return record
         trainer = make_trainer(run.alone, task.recipe, directory, None)
         if phase == "predictor" and experiment.scheme.reestimate_bn:

@@ -96,7 +96,8 @@ def make_trainer(
     if trainer.world_size > 1 and not whole:
         raise UserError(
             f"trainer.strategy={asked} on {trainer.world_size} devices: expected ddp, in which each process runs the "
-            "whole program and holds the whole network (from a notebook: trainer.devices=1)."
+            "whole program and holds the whole network. Set trainer.strategy=ddp, or trainer=ddp "
+            f"trainer.devices={trainer.world_size} (from a notebook: trainer.devices=1)."
         )
     return trainer
 
@@ -179,7 +180,7 @@ def fit(
     task.load_state_dict(kept["state_dict"])
     return {
         "seconds": stopwatch.seconds,
-        "epochs": task.recipe.epochs,
+        "epochs": trainer.current_epoch,  # fewer where a callback has stopped it
         "best_epoch": int(kept["epoch"]),
         "images": (trainer.fit_loop.epoch_loop.total_batch_idx + 1) * data.sampler.batch_size,
     }

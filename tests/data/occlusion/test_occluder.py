@@ -78,7 +78,7 @@ def test_coverage_is_a_share_of_the_area_and_grows_from_the_middle(faces, featur
 
 def test_several_at_once_each_in_its_own_way(faces):
     images, landmarks, _ = faces
-    both = Occluder.from_config({"occluder": ["mouth@0.5", "eyes-noise"], "coverage": 1.0, "fill": "skin"})
+    both = Occluder.from_name("mouth@0.5-skin+eyes-noise")
     assert both.parts == (Part("mouth", 0.5, "skin"), Part("eyes", 1.0, "noise"))
     parts = both.hidden(landmarks, (48, 48))
     assert torch.equal(parts[0], hidden("mouth", landmarks, 0.5))
@@ -93,7 +93,7 @@ def test_several_at_once_each_in_its_own_way(faces):
 @pytest.mark.parametrize("parts", [["upper", "lower"], ["mask", "mouth"], ["eyes", "mouth"]])
 def test_nothing_hidden_shows_through_the_skin(faces, parts):
     images, landmarks, _ = faces
-    hides = Occluder.from_config({"occluder": parts, "fill": "skin"})
+    hides = Occluder.from_name("+".join(f"{part}-skin" for part in parts))
     hidden_pixels = torch.stack(hides.hidden(landmarks, (48, 48))).any(dim=0).unsqueeze(1)
     other = torch.where(hidden_pixels, torch.randint_like(images, 256), images)
     assert torch.equal(hides(images, landmarks), hides(other, landmarks))
@@ -183,24 +183,25 @@ def test_one_thing_has_one_name(name):
 
 
 @pytest.mark.parametrize(
-    ("config", "says"),
+    ("name", "says"),
     [
-        ({"occluder": "ears"}, r"dataset.occluder=ears: expected none or some of mask, mouth"),
-        ({"occluder": ["mouth", "none"]}, r"dataset.occluder=none"),
-        ({"occluder": "none", "coverage": 1.2}, r"dataset.coverage=1.2"),
-        ({"occluder": "mouth@1.2"}, r"dataset.coverage=1.2 \(of mouth\)"),
-        ({"occluder": "mouth", "coverage": 1.2}, r"dataset.coverage=1.2 \(of mouth\): expected a share from 0 to 1"),
-        ({"occluder": "mouth", "coverage": "half"}, r"dataset.coverage=half"),
-        ({"occluder": "mouth", "fill": "white"}, r"dataset.fill=white: expected one of mean, noise, blur, skin"),
+        ("ears", r"dataset.occluder=ears: expected none, or one of mask, mouth"),
+        ("mouth+none", r"dataset.occluder=none: expected none, or one of"),
+        ("", r"dataset.occluder=: expected none"),
+        ("mouth@1.2", r"dataset.occluder=mouth@1.2: a coverage of 1.2; expected a share from 0 to 1"),
+        ("mouth@nan", r"a coverage of nan; expected a share"),
+        ("mouth@much", r"mouth@much: much is no coverage"),
+        ("eyes+mouth@0.5-white", r"mouth@0.5-white: white is no fill; expected one of mean, noise, blur, skin"),
+        (["mouth", "eyes@0.5"], r"names joined by \+, dataset.occluder=mouth\+eyes@0.5"),
+        ([], r"names joined by \+"),
+        (None, r"dataset.occluder=None: expected none, or names joined by \+"),
+        (0.5, r"dataset.occluder=0.5: expected none, or names joined by \+"),
     ],
 )
-def test_what_cannot_be_is_said(config, says):
+def test_what_cannot_be_is_said(name, says):
     with pytest.raises(UserError, match=says):
-        Occluder.from_config(config)
+        Occluder.from_name(name)
 
 
 def test_nothing_hidden():
-    for nothing in ({}, {"occluder": "none"}, {"occluder": []}, {"occluder": ["none"]}):
-        assert Occluder.from_config(nothing) is None
-    with pytest.raises(UserError, match=r"mouth@much: much is no coverage"):
-        Occluder.from_name("mouth@much")
+    assert Occluder.from_name("none") is None
