@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any, cast
-from typing import Any, cast
 
 from pytorch_lightning.loggers import WandbLogger
 
