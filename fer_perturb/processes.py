@@ -117,7 +117,9 @@ def _say(message: tuple[Any, str | None], failure: Exception | None) -> list[tup
         arrived.wait(LONG if failure is None else PATIENCE)
         distributed.all_gather_object(said, message, _messages)
     except RuntimeError:  # torch's: a connection was closed, or nobody came in time
-        _end("" if failure is None else first_line(failure))
+        if failure is None or "gloo/transport" in str(failure):  # where training met the closed connection
+            _end("")
+        _end(first_line(failure))
     return said
 
 

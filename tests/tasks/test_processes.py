@@ -151,7 +151,7 @@ def test_the_others_end_with_one_that_is_killed(scenario: Scenario, dies: int, t
     (tmp_path / "dies").write_text(str(dies))
     statuses = (-signal.SIGKILL, 1) if dies == 0 else (1, -signal.SIGKILL)
     told = two(scenario, tmp_path, statuses=statuses)
-    assert processes.APART in told[1 - dies]
+    assert f"Error: {processes.APART}" in told[1 - dies]
 
 
 def fails_while_others_train(folder: Path) -> None:

@@ -156,7 +156,7 @@ def test_one_that_is_killed_ends_the_other_and_they_go_on(
     started = two(tmp_path, *words, held=killed, at=5)
     assert started[killed].end(signal.SIGKILL) == -signal.SIGKILL
     assert started[1 - killed].status == 1
-    assert APART in started[1 - killed].err
+    assert f"Error: {APART}" in started[1 - killed].err
     assert "Traceback" not in started[1 - killed].err
     assert not list(tmp_path.glob("outputs/**/summary.json"))
 
