@@ -179,10 +179,10 @@ def _clustering_phase(clustering: PhaseResult | None, trained: PhaseResult) -> d
         return None
     own = {"key": None, "cached": False, "seconds": 0.0} if clustering is None else clustering.summary
     tested = [entry for entry in history if entry["epoch"] <= trained.record["best_epoch"]][-1]
-    changes = [entry["changed"] for entry in history[1:]]
+    changes = [entry.get("changed", 0.0) for entry in history[1:]]
     return {
         **own,
-        **{key: tested[key] for key in ("inertia", "areas", "ari_position_only")},
+        **{key: tested.get(key) for key in ("inertia", "areas", "ari_position_only")},
         # what re-clustering took is part of phase 3's seconds
         "reclustering_seconds": sum(entry["seconds"] for entry in history),
         "changed": sum(changes) / len(changes) if changes else 0.0,

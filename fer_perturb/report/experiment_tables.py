@@ -36,18 +36,22 @@ PAPER = {
 }
 
 
-def table_of(name: str) -> Callable[[Sequence[Run]], tuple[list[str], Figure | None]]:
+Tabled = Callable[[Sequence[Run]], tuple[list[str], Figure | None]]
+"""Runs that may stand in one table -> the lines of a Markdown page, and a figure."""
+
+
+def table_of(name: str) -> Tabled:
     """The table of that name: one of TABLES, or anybody's `module.function` of the same kind. Raises UserError."""
     if name in TABLES:
         return TABLES[name]
     module, _, function = name.rpartition(".")
     try:
-        found: Any = getattr(import_module(module), function) if module else None
+        found: Tabled | None = getattr(import_module(module), function) if module else None
     except (ImportError, AttributeError) as error:
         raise UserError(f"table={name} cannot be had: {first_line(error)} Expected module.function.") from error
     if found is None:
         raise UserError(f"table={name}: expected null, one of {', '.join(TABLES)}, or module.function.")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:

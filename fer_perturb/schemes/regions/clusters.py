@@ -1,5 +1,6 @@
 """Clusters of pixels by Eq. 1 and k-means (paper, section 3): what the kinds of clusters share."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -67,9 +68,9 @@ class Clusters(ClusterSettings, Regions):
     def should_update(self, epoch: int) -> bool:
         return epoch % self.every_n_epochs == 0
 
+    @abstractmethod
     def attention(self, sight: EpochSight) -> Tensor:
         """What is clustered, float32 (H, W)."""
-        raise NotImplementedError
 
     def update(self, state: nn.Module, sight: EpochSight, refine: Refine = as_they_are) -> Record:
         """Clusters the attention of this epoch.

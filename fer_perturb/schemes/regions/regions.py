@@ -117,8 +117,8 @@ class Regions(Part, ABC):
         """Finds, once, what the labels of all later updates are named after (phase 2)."""
 
     def update(self, state: nn.Module, sight: EpochSight) -> Record:
-        """Makes them anew; what there is to say of them."""
-        raise NotImplementedError
+        """Makes them anew; what there is to say of them: numbers by their names, and `areas`, a number a region."""
+        return {}
 
     def finish(self, state: nn.Module, sight: EpochSight) -> Record:
         """Makes, at the start of each epoch, what follows from `state` and is not stored with it; what there is to say

@@ -57,7 +57,8 @@ class ClusterMaskCallback(pl.Callback):
 
 def log_record(predictor: Predictor, record: Record) -> None:
     """Logs the numbers of a re-clustering at the epoch's end."""
-    values = {f"clusters/{key}": record[key] for key in ("inertia", "ari_position_only", "changed", "seconds")}
-    values |= {f"clusters/area_{label}": area for label, area in enumerate(record["areas"])}
+    named = ("inertia", "ari_position_only", "changed", "seconds")
+    values = {f"clusters/{key}": record[key] for key in named if key in record}
+    values |= {f"clusters/area_{label}": area for label, area in enumerate(record.get("areas", []))}
     numbers = {key: float(value) for key, value in values.items()}
     predictor.log_dict(numbers, on_step=False, on_epoch=True, sync_dist=True)
