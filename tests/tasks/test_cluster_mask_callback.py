@@ -1,5 +1,7 @@
 """What the callback gives the predictor, and what it leaves alone."""
 
+import json
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -12,9 +14,11 @@ from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.identity import match
 from fer_perturb.schemes.regions.batch_clusters import BatchClusters
+from fer_perturb.schemes.regions.regions import Regions
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.training.fitting import make_trainer
+from fer_perturb.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -128,3 +132,37 @@ def test_the_map_of_a_batch_is_that_of_the_batch_trained_on(data_directory, tmp_
     trainer = make_trainer(chain.experiment.trainer, task.recipe, tmp_path, None, [Watch()])
     trainer.fit(task, chain.run.data)
     assert torch.equal(seen[1], chain.run.data.first_batch(1)["index"])
+
+
+@dataclass(frozen=True)
+class LaterRows(Regions):
+    """Anybody's regions: the rows from the epoch's number on. They are made anew, and say nothing of clusters."""
+
+    @property
+    def n(self):
+        return 1
+
+    def state(self, image_size, input_size):
+        state = torch.nn.Module()
+        state.register_buffer("start", torch.zeros(()))
+        return state
+
+    def should_update(self, epoch):
+        return True
+
+    def update(self, state, sight):
+        state.start.fill_(sight.epoch)
+        return {}
+
+    def maps(self, batch, state):
+        rows = torch.arange(batch["image"].shape[-2])[:, None].expand(batch["image"].shape[-2:])
+        return ((rows >= state.start).to(torch.int8) - 1).expand(len(batch["image"]), -1, -1)
+
+
+def test_anybody_s_regions_are_made_anew(data_directory, tmp_path):
+    given = ["scheme=landmarks", "scheme.name=later_rows", f"scheme.regions._target_={__name__}.LaterRows"]
+    run, summary = train(small(data_directory, tmp_path, *given))
+    record = json.loads((run / "predictor" / "phase.json").read_text())
+    assert [entry["epoch"] for entry in record["clusters"]] == [0, 1]
+    assert summary["phases"]["clustering"]["reclusterings"] == 2
+    assert summary["phases"]["clustering"]["inertia"] is None
