@@ -26,7 +26,7 @@ LABELS, FERPLUS = "label", "ferplus"
 STEP = 1 / 64  # of a stored logit
 IDENTITY = ("arm", "network", "seed")
 FACTS = (
-    *("recipe", "precision", "cpu", "commit", "config_hash", "epochs", "best_epoch"),
+    *("recipe", "precision", "device", "commit", "config_hash", "epochs", "best_epoch"),
     *("attention_seconds", "attention_flops", "predictor_seconds", "predictor_flops", "passes"),
     *("public_accuracy", "public_balanced_accuracy"),
 )

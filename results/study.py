@@ -26,6 +26,7 @@ from fer_perturb.data.ferplus.labels import CLASSES, plurality
 from fer_perturb.data.packed import load_packed
 from fer_perturb.errors import UserError, say, warn
 from fer_perturb.experiment.experiment import resolved, run_directory
+from fer_perturb.experiment.precision import device_type
 from fer_perturb.runs.run_directory import read_summary
 from results.cost import Cost, cost_of
 from results.plan import ARMS, ATTENTION, NETWORKS, PILOT, TEN, Run, plan
@@ -91,6 +92,12 @@ class Study:
     @cached_property
     def dataset(self) -> str:
         return str(composed(self.overrides).dataset.name)
+
+    @cached_property
+    def device(self) -> str:
+        """The name of what the networks run on: the GPU's, where `trainer.accelerator` finds one, or the processor's."""
+        on_gpu = device_type(composed(self.overrides).trainer.accelerator) == "cuda"
+        return torch.cuda.get_device_name() if on_gpu else cpu()
 
     @property
     def test_sets(self) -> dict[str, str]:
@@ -167,7 +174,7 @@ class Study:
             "seed": run.seed,
             "recipe": config.recipe.name,
             "precision": summary["precision"],
-            "cpu": cpu(),
+            "device": self.device,
             "commit": judged["commit"],
             "config_hash": summary["config_hash"],
             "epochs": judged["epochs"],
@@ -260,8 +267,8 @@ def main(arguments: Sequence[str]) -> None:
     for run in runs:
         if study.has(run):
             continue
-        begun = {row["cpu"] for (_, *block), row in study.rows().items() if block == [run.network, str(run.seed)]}
-        if begun - {cpu()}:
+        begun = {row["device"] for (_, *block), row in study.rows().items() if block == [run.network, str(run.seed)]}
+        if begun - {study.device}:
             warn(f"{run.name}: other runs of this seed ran on {', '.join(sorted(begun))}; the tables will say so.")
         say(f"{run.name}: {' '.join(run.overrides())}")
         study.go(run)

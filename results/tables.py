@@ -220,7 +220,7 @@ def machines(results: Results) -> str:
     """Where the runs ran; seeds whose runs did on several machines are named."""
     blocks: dict[str, set[str]] = {}
     for run, row in results.rows.items():
-        blocks.setdefault(f"{run.network} seed {run.seed}", set()).add(row["cpu"])
+        blocks.setdefault(f"{run.network} seed {run.seed}", set()).add(row["device"])
     several = [name for name, found in blocks.items() if len(found) > 1]
     every = sorted(set[str]().union(*blocks.values()))
     return f"Ran on {'; '.join(every)}." + (f" On several: {', '.join(several)}." if several else "")

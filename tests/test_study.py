@@ -221,7 +221,7 @@ def made_up(folder, arms, seeds=TEN):
             logits[key] = np.eye(7, dtype=np.float32)[(LABEL + wrong) % 7]
         file = folder / "logits" / f"{Run(arm, NETWORKS[0], seed).name}.npz"
         write_answers(file, logits)
-        row = {"arm": arm, "network": NETWORKS[0], "seed": seed, "precision": "32-true", "cpu": "one", "epochs": 4}
+        row = {"arm": arm, "network": NETWORKS[0], "seed": seed, "precision": "32-true", "device": "one", "epochs": 4}
         row |= {"attention_flops": 1, "predictor_flops": 1, "attention_seconds": 1, "predictor_seconds": 1}
         row |= {"public_accuracy": 0.5, "commit": "0" * 40}
         assert add_row(folder / "confirm.csv", row | scores_of(read_arrays(file), labels))
