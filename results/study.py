@@ -95,7 +95,7 @@ class Study:
 
     @cached_property
     def device(self) -> str:
-        """The name of what the networks run on: the GPU's, where `trainer.accelerator` finds one, or the processor's."""
+        """The name of what the networks run on: a GPU, where `trainer.accelerator` finds one, or the processor."""
         on_gpu = device_type(composed(self.overrides).trainer.accelerator) == "cuda"
         return torch.cuda.get_device_name() if on_gpu else cpu()
 
