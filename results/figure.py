@@ -1,15 +1,11 @@
-"""python -m results.figure: the study's differences with their intervals, as a picture for the README."""
-
-import argparse
-from pathlib import Path
+"""The study's differences with their intervals, as a picture for the README."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fer_perturb.report.figures import save_figure
+from results.contrasts import BALANCED, MARGIN, OCCLUDED, WHOLE_VIEWS, Contrast, Results
 from results.paired import Difference
 from results.plan import ATTENTION
-from results.tables import BALANCED, HERE, MARGIN, OCCLUDED, WHOLE_VIEWS, Contrast, Results
 
 HIDDEN_THERE = {
     "maskfer": "masks put on",
@@ -73,16 +69,3 @@ def _panel(axis: Axes, results: Results, question: str, rows: tuple[Contrast, ..
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color="0.9", linewidth=0.6)
     axis.set_axisbelow(True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m results.figure", description=__doc__)
-    parser.add_argument("--of", type=Path, default=HERE, help="the folder of confirm.csv")
-    parser.add_argument("--to", type=Path, default=Path("docs/answer.png"))
-    given = parser.parse_args()
-    save_figure(forest(Results(given.of)), given.to)
-    print(given.to)
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,9 @@ from fer_perturb.evaluate import evaluate
 from fer_perturb.experiment.open_data import open_data
 from fer_perturb.train import train
 from results import paired, study
+from results.contrasts import HYPOTHESES, Results
 from results.cost import cost_of
+from results.page import page
 from results.paired import Difference, bootstrap, holm
 from results.plan import ARMS, FIVE, NETWORKS, TEN, Run, plan
 from results.record import (
@@ -29,7 +31,7 @@ from results.record import (
     write_answers,
     write_arrays,
 )
-from results.tables import HYPOTHESES, Results, page, verdicts
+from results.tables import verdicts
 
 BLOCK = ("perturb", "baseline")
 
