@@ -90,6 +90,17 @@ def row_of(setting: str, directory: Path, device: str) -> dict[str, Any]:
     }
 
 
+def hidden_share(row: dict[str, str]) -> float:
+    """The share of all training pixels that was hidden, by a row's settings: an n-th of `top_share` of each image that
+    is not shown whole."""
+    words = dict(word.split("=", 1) for word in row["overrides"].split())
+    if words["scheme"] == "baseline":
+        return 0.0
+    n = int(words.get(f"{REGIONS}n_clusters", 3))
+    whole = float(words.get(f"{VIEWS}clean_share", 1 / (n + 1)))
+    return (1 - whole) * float(words.get(f"{REGIONS}top_share", 1.0)) / n
+
+
 def add(path: Path, row: dict[str, Any]) -> None:
     """Adds a row to the csv, sorted by SETTINGS and seed."""
     rows = [*read_rows(path), {key: str(value) for key, value in row.items()}]

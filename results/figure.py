@@ -4,6 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.contrasts import BALANCED, MARGIN, OCCLUDED, WHOLE_VIEWS, Contrast, Results
+from results.exploration import VIEWS, hidden_share
 from results.paired import Difference
 from results.plan import ATTENTION
 
@@ -35,6 +36,13 @@ QUESTIONS = {
         Contrast("its phase 1", "perturb", ATTENTION),
     ),
 }
+KINDS = {
+    "nothing hidden": "#000000",
+    "clusters by position and attention, black": "#4477aa",
+    "clusters by position alone, black": "#228833",
+    "clusters, mean grey": "#ccbb44",
+    "random rectangles, black": "#ee6677",
+}
 COLOURS = {"seresnet_light": "#4477aa", "vgg16_small": "#ee6677"}
 
 
@@ -49,6 +57,31 @@ def forest(results: Results) -> Figure:
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=len(COLOURS), frameon=False, fontsize=9)
     return figure
+
+
+def hidden(rows: list[dict[str, str]]) -> Figure:
+    """Accuracy on PublicTest against how much was hidden: the exploration's rows of as many epochs as `baseline`."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axis = figure.subplots()
+    epochs = next(row["epochs"] for row in rows if row["setting"] == "baseline")
+    for kind, colour in KINDS.items():
+        chosen = [row for row in rows if row["epochs"] == epochs and _kind(row) == kind]
+        shares = [100 * hidden_share(row) for row in chosen]
+        axis.scatter(shares, [100 * float(row["public_accuracy"]) for row in chosen], s=22, color=colour, label=kind)
+    axis.set_xlabel("share of the training pixels that was hidden, %")
+    axis.set_ylabel(f"PublicTest after {epochs} epochs, %")
+    axis.legend(frameon=False, fontsize=9)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(color="0.9", linewidth=0.6)
+    axis.set_axisbelow(True)
+    return figure
+
+
+def _kind(row: dict[str, str]) -> str:
+    words = row["overrides"].split()
+    named = {"scheme=baseline": "nothing hidden", "scheme=extra_erasing": "random rectangles, black"}
+    named |= {"scheme=position_only": "clusters by position alone, black", f"{VIEWS}fill=mean": "clusters, mean grey"}
+    return next((told for word, told in named.items() if word in words), "clusters by position and attention, black")
 
 
 def _panel(axis: Axes, results: Results, question: str, rows: tuple[Contrast, ...]) -> None:

@@ -10,9 +10,9 @@ from fer_perturb.report.figures import save_figure
 from results.contrasts import HYPOTHESES, Results
 from results.emotions import by_emotion
 from results.exploration import table as explored
-from results.figure import forest
+from results.figure import forest, hidden
 from results.plan import NETWORKS
-from results.record import METRICS
+from results.record import METRICS, read_rows
 from results.tables import costs, hypothesis, machines, scores, verdicts
 
 HERE = Path(__file__).resolve().parent
@@ -51,11 +51,13 @@ def page(folder: Path) -> str:
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m results.page", description=__doc__)
     parser.add_argument("--of", type=Path, default=HERE, help="the folder of confirm.csv")
-    parser.add_argument("--to", type=Path, default=DOCS, help="the folder for study_tables.md and answer.png")
+    parser.add_argument("--to", type=Path, default=DOCS, help="the folder for study_tables.md and the figures")
     given = parser.parse_args(arguments)
     write_text(given.to / "study_tables.md", page(given.of))
     save_figure(forest(Results(given.of)), given.to / "answer.png")
-    print(f"{given.to / 'study_tables.md'}, {given.to / 'answer.png'}")
+    if explored_rows := read_rows(given.of / "explore.csv"):
+        save_figure(hidden(explored_rows), given.to / "hidden_share.png")
+    print(f"{given.to}: study_tables.md, answer.png, hidden_share.png")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from fer_perturb.train import train
 from results import paired, study
 from results.contrasts import HYPOTHESES, Results
 from results.cost import cost_of
-from results.page import page
+from results.emotions import by_emotion
+from results.exploration import table as explored
+from results.page import DOCS, HERE, page
 from results.paired import Difference, bootstrap, holm
 from results.plan import ARMS, FIVE, NETWORKS, TEN, Run, plan
 from results.record import (
@@ -31,7 +33,7 @@ from results.record import (
     write_answers,
     write_arrays,
 )
-from results.tables import verdicts
+from results.tables import scores, verdicts
 
 BLOCK = ("perturb", "baseline")
 
@@ -284,3 +286,14 @@ def test_a_whole_run_s_answers_stay_below_100_kb(tmp_path):
     }
     assert np.abs(stored["whole.views.logits"] - logits["whole.views"]).max() < 0.01
     assert all(np.array_equal(stored[key], values.argmax(axis=1)) for key, values in logits.items())
+
+
+def test_the_page_in_docs_is_what_the_results_give():
+    written, results = (DOCS / "study_tables.md").read_text(), Results(HERE)
+    assert f"{len(results.rows)} runs." in written
+    for network in NETWORKS:
+        for told in verdicts(results, network).values():
+            assert f": **{told}**" in written
+        for lines in (by_emotion(results, network), scores(results, network, "balanced_accuracy")):
+            assert "\n".join(lines) in written
+    assert explored(HERE / "explore.csv") in written
