@@ -162,3 +162,27 @@ def test_a_group_of_another_entry_point(commands: Commands, module: str, word: s
     told = commands(module, word).sentence
     assert told.startswith(says)
     assert f"python -m fer_perturb.{module} --help" in told
+
+
+@pytest.mark.parametrize(
+    ("module", "word", "name"),
+    [
+        ("evaluate", "+model=resnet", "model"),
+        ("evaluate", "+scheme.inference=views", "scheme"),
+        ("train", "++sede=1", "sede"),
+        ("prepare", "+dataset@other=folder", "other"),
+    ],
+)
+def test_nothing_is_added_that_nothing_would_read(commands: Commands, module: str, word: str, name: str) -> None:
+    told = commands(module, word).sentence
+    assert told.startswith(f"{word}: {module} has no {name}. It has ")
+    assert f"python -m fer_perturb.{module} --help" in told
+
+
+def test_a_group_of_one_s_own_may_be_added(commands: Commands, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "short.yaml").write_text("# @package _global_\nrecipe:\n  epochs: 0\n")
+    told = commands(
+        "train", "--config-dir", str(tmp_path), "+mine=short", "debug=quick", f"paths.data={tmp_path}"
+    ).sentence
+    assert told.startswith("recipe.epochs=0")

@@ -11,13 +11,14 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fer_perturb.command_line.help import help_text, is_asked
 from fer_perturb.command_line.renamed_keys import refuse_renamed
-from fer_perturb.command_line.words import PATHS, as_typed, composition_error
+from fer_perturb.command_line.words import PATHS, as_typed, composition_error, refuse_unread
 from fer_perturb.errors import OtherProcessError, UserError
 from fer_perturb.files import BARRED, FULL, IN_THE_WAY
 
@@ -94,6 +95,7 @@ class _Jobs(Generic[Result]):
         self.configs.append(config)
         logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it did not find
         with self.failing():
+            refuse_unread(config, self.config_name, HydraConfig.get().overrides.task, conf_directory())
             expand_home(config)
             result = self.task(config)
             if result is not None:

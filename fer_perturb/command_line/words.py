@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -91,6 +92,24 @@ def composition_error(error: Exception, config_name: str, words: Sequence[str], 
                 return UserError(f"{word} is no usable value: {cause}")
             return UserError(f"{key}: there is no such key.{_near(key, known)}")
     return UserError(" ".join(str(error).split()))
+
+
+def refuse_unread(config: DictConfig, config_name: str, words: Sequence[str], conf: Path) -> None:
+    """UserError for a word that adds (+) to the root of the composed config what its entry point does not have.
+
+    Hydra takes it, and nothing would read it.
+    """
+    own = yaml.safe_load((conf / f"{config_name}.yaml").read_text(encoding="utf-8"))
+    groups = [name for default in own["defaults"] if isinstance(default, dict) for name in default]
+    known = {*own, *(name.split()[-1].partition("@")[0] for name in groups)} - {"defaults"}
+    for word in words:
+        key = word.lstrip("+").partition("=")[0]
+        name = re.split(r"[./]", key.rpartition("@")[2])[0]
+        if word.startswith("+") and name in config and name not in known:
+            raise UserError(
+                f"{word}: {config_name} has no {name}. It has {', '.join(sorted(known - {'hydra'}))} "
+                f"(python -m fer_perturb.{config_name} --help)."
+            )
 
 
 def _near(name: str, among: Sequence[str]) -> str:
