@@ -9,7 +9,7 @@ from fer_perturb.schemes.part import Part
 
 
 class Looker(Protocol):
-    """What may be asked of a classifier (tasks/classifier.py)."""
+    """What may be asked of a classifier (tasks/training/classifier.py)."""
 
     def attention(self, images: Tensor) -> Tensor:
         """float (B, 1, H, W) in [0, 1] -> the maps of its spatial gates, float32 (B, H, W) in [0, 1]."""

@@ -1,7 +1,5 @@
 """Controls are regions around clusters: they change the one thing that they are named for."""
 
-from typing import Literal
-
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -18,21 +16,13 @@ class Around(Regions):
 
     of: Clusters
 
+    def __post_init__(self) -> None:
+        for name in ("frame", "of_each_image", "needs_attention"):
+            object.__setattr__(self, name, getattr(self.of, name))  # the dataclass is frozen
+
     @property
     def n(self) -> int:
         return self.of.n
-
-    @property
-    def frame(self) -> Literal["image", "input"]:  # type: ignore[override]
-        return self.of.frame
-
-    @property
-    def of_each_image(self) -> bool:  # type: ignore[override]
-        return self.of.of_each_image
-
-    @property
-    def needs_attention(self) -> bool:  # type: ignore[override]
-        return self.of.needs_attention
 
     def maps(self, batch: Batch, state: nn.Module) -> Tensor:
         return self.of.maps(batch, state)

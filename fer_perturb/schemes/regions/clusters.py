@@ -63,7 +63,7 @@ class Clusters(ClusterSettings, Regions):
         return state.cluster_map.expand(len(batch["index"]), -1, -1)
 
     def testing_maps(self, batch: Batch, state: nn.Module, sight: Sight | None, refine: Refine = as_they_are) -> Tensor:
-        return self.maps(batch, state)
+        return self.maps(batch, state)  # which were refined when they were made
 
     def should_update(self, epoch: int) -> bool:
         return epoch % self.every_n_epochs == 0

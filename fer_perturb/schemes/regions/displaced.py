@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
 from fer_perturb.data.loading.batches import Batch
-from fer_perturb.perturb.moved import flipped, other_image
 from fer_perturb.schemes.attention.attention import Attention
 from fer_perturb.schemes.regions.around import Around
 from fer_perturb.schemes.regions.image_clusters import ImageClusters, ImageClusterState
@@ -17,14 +16,16 @@ class Displaced(Around):
     """A map that all images share is turned upside down; with a map per image each wears another training image's."""
 
     def maps(self, batch: Batch, state: nn.Module) -> Tensor:
-        if not isinstance(state, ImageClusterState):
-            return flipped(self.of.maps(batch, state))
+        if not self.of_each_image:
+            return upside_down(self.of.maps(batch, state))
+        assert isinstance(state, ImageClusterState)
         rows = other_image(batch["index"], len(state.maps_of["train"]))
         return self.of.maps({**batch, "index": rows}, state)
 
     def testing_maps(self, batch: Batch, state: nn.Module, sight: Sight | None) -> Tensor:
-        if not isinstance(self.of, ImageClusters):
-            return flipped(self.of.testing_maps(batch, state, sight))
+        if not self.of_each_image:
+            return upside_down(self.of.testing_maps(batch, state, sight))
+        assert isinstance(self.of, ImageClusters)
         assert sight is not None
         rows = other_image(batch["index"], sight.n_train)
         return self.of.maps_of_training_images(rows, state, sight)
@@ -36,3 +37,17 @@ class Displaced(Around):
         super().check(attention)
         if self.of_each_image and attention is not None and attention.follows_predictor:
             raise ValueError("displaced maps of each image need stored attention maps: set scheme/attention=phase_one.")
+
+
+def upside_down(maps: Tensor) -> Tensor:
+    """Maps (..., H, W) in which the last row is the first."""
+    return maps.flip(-2)
+
+
+def other_image(index: Tensor, n: int) -> Tensor:
+    """Whose map an image wears: int64 (B,) in 0..n-1, for the images `index`, int64 (B,), of n.
+
+    The image half the data set further on, and round again at its end: a fixed choice, each image once, and never
+    the image itself or its duplicate in the next row. Of one image alone it is its own.
+    """
+    return (index + n // 2) % n

@@ -9,7 +9,6 @@ from fer_perturb.checked import STRICT
 from fer_perturb.data.loading.batches import Batch
 from fer_perturb.perturb.one_region import one_region
 from fer_perturb.schemes.regions.around import Around
-from fer_perturb.schemes.regions.image_clusters import ImageClusters
 from fer_perturb.schemes.regions.regions import EpochSight, Record, Sight
 
 
@@ -27,9 +26,7 @@ class OneRegion(Around):
         return super().hidden(maps, views // self.n)  # all of the n masked views hide the label 0
 
     def testing_maps(self, batch: Batch, state: nn.Module, sight: Sight | None) -> Tensor:
-        if isinstance(self.of, ImageClusters):
-            return self.of.testing_maps(batch, state, sight, self.refined)
-        return self.of.testing_maps(batch, state, sight)  # which was refined when it was made
+        return self.of.testing_maps(batch, state, sight, self.refined)
 
     def update(self, state: nn.Module, sight: EpochSight) -> Record:
         return self.of.update(state, sight, self.refined)

@@ -1,4 +1,4 @@
-"""Logits of every image on disk: what all tables and figures are computed from (DESIGN: contract)."""
+"""Logits of every image on disk: what all tables and figures are computed from (docs/design.md)."""
 
 from collections.abc import Mapping
 from pathlib import Path

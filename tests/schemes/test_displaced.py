@@ -3,16 +3,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_perturb.perturb.clusters import areas
-from fer_perturb.perturb.moved import flipped, other_image
+from fer_perturb.schemes.regions.displaced import other_image, upside_down
 
 
-def test_flipped_upside_down():
+def test_upside_down():
     labels = torch.tensor([[0, 1], [2, -1]], dtype=torch.int8)
-    assert flipped(labels).tolist() == [[2, -1], [0, 1]]
+    assert upside_down(labels).tolist() == [[2, -1], [0, 1]]
     batch = torch.randint(-1, 3, (5, 6, 7), dtype=torch.int8)
-    assert torch.equal(flipped(flipped(batch)), batch)
-    assert torch.equal(flipped(batch)[3], flipped(batch[3]))
-    assert torch.equal(areas(flipped(batch), 3), areas(batch, 3))
+    assert torch.equal(upside_down(upside_down(batch)), batch)
+    assert torch.equal(upside_down(batch)[3], upside_down(batch[3]))
+    assert torch.equal(areas(upside_down(batch), 3), areas(batch, 3))
 
 
 @settings(deadline=None, max_examples=30)
