@@ -55,6 +55,35 @@ def test_training_goes_on_where_it_stopped(data_directory, tmp_path):
     assert again["seconds"] > first["seconds"] / 2  # what the first piece took is counted
 
 
+def falling(optimizer, total_steps):
+    """Somebody's schedule, which knows how many steps there are."""
+    return torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=total_steps)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rates"),
+    [
+        ([f"recipe.scheduler._target_={__name__}.falling"], [1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]),  # in each step
+        (
+            ["recipe.scheduler._target_=torch.optim.lr_scheduler.CosineAnnealingLR", "+recipe.scheduler.T_max=2"],
+            [1, 1, 1, 0.5, 0.5, 0.5],  # in each epoch
+        ),
+    ],
+    ids=["takes total_steps", "does not"],
+)
+def test_a_schedule_moves_at_each_step_if_it_is_told_how_many_there_are(data_directory, tmp_path, scheduler, rates):
+    given = ["scheme=baseline", "recipe.epochs=2", "~recipe.scheduler.max_lr", "~recipe.scheduler.pct_start"]
+    chain, task = chain_and_task(small(data_directory, tmp_path, *given, *scheduler))
+    seen = []
+
+    class Rates(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, number):
+            seen.append(trainer.optimizers[0].param_groups[0]["lr"] / trainer.optimizers[0].defaults["lr"])
+
+    fit(task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None, callbacks=[Rates()])
+    assert seen == pytest.approx(rates)
+
+
 def test_a_cycle_too_short_to_rise_is_refused(data_directory, tmp_path):
     config = small(data_directory, tmp_path, "scheme=baseline", "recipe.epochs=1", "trainer.limit_train_batches=4")
     with pytest.raises(UserError, match=r"a cycle of 4 steps.*recipe\.epochs"):

@@ -1,5 +1,6 @@
 """What phases 1 and 3 share: a network trained on augmented batches, its score on val, and its logits."""
 
+import inspect
 from typing import Any
 
 import pytorch_lightning as pl
@@ -125,23 +126,22 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.recipe.optimizer(self.network.parameters())
         optimizer.register_step_post_hook(self._note_update)
-        partial: Any = self.recipe.scheduler
+        make = self.recipe.scheduler
         if self.steps_per_batch:
             steps = int(self.trainer.estimated_stepping_batches)
             try:
-                return [optimizer], [{"scheduler": partial(optimizer, total_steps=steps), "interval": "step"}]
+                return [optimizer], [{"scheduler": make(optimizer, total_steps=steps), "interval": "step"}]
             except ZeroDivisionError as error:  # torch's own, where the rise has no step
                 raise UserError(
                     f"recipe.scheduler: a cycle of {steps} steps in all leaves no step for the rise of the learning "
                     "rate; train longer (recipe.epochs), or raise recipe.scheduler.pct_start."
                 ) from error
-        return [optimizer], [{"scheduler": partial(optimizer), "interval": "epoch", "monitor": MONITOR}]
+        return [optimizer], [{"scheduler": make(optimizer), "interval": "epoch", "monitor": MONITOR}]
 
     @property
     def steps_per_batch(self) -> bool:
-        """Whether the schedule moves at each batch (one-cycle) or at each epoch."""
-        partial: Any = self.recipe.scheduler
-        return partial.func is torch.optim.lr_scheduler.OneCycleLR
+        """Whether the schedule moves at each batch: one that takes `total_steps` does; others move at each epoch."""
+        return "total_steps" in inspect.signature(self.recipe.scheduler).parameters
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         # Lightning writes the checkpoint of an epoch before it moves the epoch's schedule, and does not make up
