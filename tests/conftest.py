@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +62,16 @@ def _no_power_fails() -> Iterator[None]:
 def commands(capsys: pytest.CaptureFixture[str]) -> Commands:
     """Calls entry points in this process."""
     return Commands(capsys)
+
+
+@pytest.fixture
+def no_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """faiss-gpu is there, without the CUDA libraries that it needs."""
+    from fer_perturb.faiss_here import faiss_here
+
+    (tmp_path / "faiss.py").write_text("raise RuntimeError('nvidia-cuda-runtime-cu12 is missing')")
+    monkeypatch.delitem(sys.modules, "faiss", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    faiss_here.cache_clear()
+    yield
+    faiss_here.cache_clear()

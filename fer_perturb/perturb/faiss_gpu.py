@@ -10,14 +10,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from fer_perturb.faiss_here import faiss_here
+
 Search = Callable[[Tensor, Tensor], Tensor]
 
 
 def faiss_uses_gpu(device: torch.device) -> bool:
     """Whether faiss can search on `device`: it is a GPU, and this build of faiss sees one."""
-    import faiss
-
-    return device.type == "cuda" and hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+    if device.type != "cuda":
+        return False
+    faiss = faiss_here()
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
 def gpu_search(device: torch.device) -> Search:

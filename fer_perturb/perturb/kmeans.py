@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from fer_perturb.faiss_here import faiss_here
 from fer_perturb.perturb import faiss_gpu
 
 Lloyd = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
@@ -24,6 +26,8 @@ def kmeans(
     points: Tensor, k: int, *, seed: int, restarts: int = 1, iterations: int = 20, start: Tensor | None = None
 ) -> Clustering:
     """k-means of one set of points by faiss, on the GPU that holds the points or else on the CPU.
+
+    Where faiss cannot be imported `batched_kmeans` takes its place.
 
     Args:
         points: (N, D) float; all N are used, none is sampled.
@@ -46,13 +50,23 @@ def kmeans(
         raise ValueError(f"start must be {(k, points.shape[1])} centres, not {tuple(start.shape)}")
     points = points.detach().float()
     _require_distinct(points, k)
-    if faiss_gpu.faiss_uses_gpu(points.device):
-        starts = random_starts(points, k, seed=seed, restarts=restarts) if start is None else start[None]
+    faiss, on_gpu = faiss_here(), faiss_gpu.faiss_uses_gpu(points.device)
+    if faiss is not None and not on_gpu:
+        return _on_the_host(faiss, points, k, seed, restarts, iterations, start)
+    starts = random_starts(points, k, seed=seed, restarts=restarts) if start is None else start[None].to(points)
+    if on_gpu:
         search = faiss_gpu.gpu_search(points.device)
-        labels, centres, total = faiss_gpu.lloyd(points.contiguous(), starts.to(points), iterations, search)
-        return Clustering(labels, centres, total.item())
-    import faiss
+        labels, centres, total = faiss_gpu.lloyd(points.contiguous(), starts, iterations, search)
+    else:
+        each = batched_kmeans(points.expand(len(starts), -1, -1), starts, iterations=iterations)
+        labels, centres, total = (of_each[int(each[2].argmin())] for of_each in each)
+    return Clustering(labels, centres, total.item())
 
+
+def _on_the_host(
+    faiss: Any, points: Tensor, k: int, seed: int, restarts: int, iterations: int, start: Tensor | None
+) -> Clustering:
+    """faiss's own k-means, which takes the points from the host."""
     host = points.cpu().contiguous()
     solver = faiss.Kmeans(
         points.shape[1],

@@ -247,6 +247,36 @@ def test_on_a_gpu_the_starts_are_distinct_points_of_the_seed(as_on_a_gpu, seed):
     assert len({tuple(kmeans(points, 3, seed=s, iterations=1).centres.flatten().tolist()) for s in range(9)}) > 1
 
 
+def test_without_faiss_it_is_told_once(no_faiss, capsys):
+    assert not faiss_gpu.faiss_uses_gpu(torch.device("cuda"))
+    for seed in range(3):
+        kmeans(smooth_points(1)[0], 3, seed=seed)
+    assert capsys.readouterr().out.count("faiss cannot be imported: nvidia-cuda-runtime-cu12 is missing. ") == 1
+
+
+@pytest.mark.parametrize("iterations", [1, 20])
+def test_without_faiss_as_with_it_from_the_same_start(request, iterations):
+    with_it = [kmeans(points, 3, seed=0, restarts=9, iterations=iterations, start=START) for points in smooth_points(4)]
+    request.getfixturevalue("no_faiss")
+    for points, expected in zip(smooth_points(4), with_it, strict=True):
+        found = kmeans(points, 3, seed=0, restarts=9, iterations=iterations, start=START)
+        assert (found.labels == expected.labels).float().mean() > 0.999
+        assert found.inertia == pytest.approx(expected.inertia, rel=1e-3)
+        torch.testing.assert_close(found.centres, expected.centres, atol=1e-3, rtol=0)
+
+
+def test_without_faiss_the_best_restart_is_kept(no_faiss):
+    points = smooth_points(1, alpha=4.0)[0]
+    single = [kmeans(points, 6, seed=s).inertia for s in range(12)]
+    many = [kmeans(points, 6, seed=s, restarts=12) for s in range(12)]
+    assert max(single) > 1.01 * min(single)  # or this test could not fail
+    # a seed's first start is the same with and without restarts
+    assert all(best.inertia <= one * (1 + 1e-5) for best, one in zip(many, single, strict=True))
+    best = min(many, key=lambda found: found.inertia)
+    squares = (points.double() - best.centres[best.labels]).square().sum().item()
+    assert best.inertia == pytest.approx(squares, rel=1e-5)
+
+
 @pytest.mark.parametrize("iterations", [1, 5, 20])
 def test_batched_equals_faiss_from_the_same_start(iterations):
     points = smooth_points(24)

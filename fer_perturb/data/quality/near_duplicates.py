@@ -17,6 +17,7 @@ mirrored pairs begin to show different people. Of 4,000 copies planted there, mo
 contrast and noise, half of them mirrored, 99.7 % were found.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from rich.progress import Progress
 from scipy.fft import dctn
 
 from fer_perturb.data.decode import resized
+from fer_perturb.faiss_here import faiss_here
 
 SIDE = 48  # pixels to which images are brought first
 SHIFT = 2  # pixels in x and y, on that grid
@@ -36,6 +38,8 @@ METHOD = (
     f"8 nearest by weighted 8x8 cosine coefficients, then normalised cross-correlation of at least {SAME} "
     f"for a shift of at most {SHIFT} pixels on {SIDE}x{SIDE}"
 )
+
+Search = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +84,7 @@ def describe(images: NDArray[np.uint8], move: tuple[int, int] = (0, 0)) -> NDArr
 
 def _candidates(query: NDArray[np.uint8], target: NDArray[np.float32], progress: Progress) -> NDArray[np.int64]:
     """(P, 2) int64: pairs (i, j), i < j, of `query` image i or j and `target` description j or i, once each."""
-    import faiss  # slow to import
-
-    index = faiss.IndexFlatIP(target.shape[1])
-    index.add(target)
+    search = _search_in(target)
     chunk = 8192  # faiss takes a slower path for few queries at a time
     moves = [(0, 0), (1, 1), (1, -1)]
     task = progress.add_task("Looking for near-duplicates", total=len(moves) * len(query))
@@ -91,13 +92,30 @@ def _candidates(query: NDArray[np.uint8], target: NDArray[np.float32], progress:
     for move in moves:
         described = describe(query, move)
         for start in range(0, len(query), chunk):
-            likeness, nearest = index.search(described[start : start + chunk], min(NEIGHBOURS, len(target)))
+            likeness, nearest = search(described[start : start + chunk], min(NEIGHBOURS, len(target)))
             asking, place = np.nonzero(likeness >= CANDIDATE)
             pairs.append(np.stack([start + asking, nearest[asking, place]], axis=1))
             progress.advance(task, len(likeness))
     ordered = np.sort(np.concatenate(pairs), axis=1)
     distinct: NDArray[np.int64] = np.unique(ordered[ordered[:, 0] != ordered[:, 1]], axis=0)
     return distinct
+
+
+def _search_in(target: NDArray[np.float32]) -> Search:
+    """Of queries (Q, D), and how many to find, the largest inner products with `target` (N, D) and whose they are."""
+    if (faiss := faiss_here()) is not None:
+        index = faiss.IndexFlatIP(target.shape[1])
+        index.add(target)
+        search: Search = index.search
+        return search
+    import torch  # slow to import
+
+    def largest(queries: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        some = torch.split(torch.from_numpy(queries), 1024)  # bounds the memory for the products
+        found = [(part @ torch.from_numpy(target).T).topk(count) for part in some]
+        return torch.cat([of.values for of in found]).numpy(), torch.cat([of.indices for of in found]).numpy()
+
+    return largest
 
 
 def _verified(

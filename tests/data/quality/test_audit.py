@@ -107,6 +107,18 @@ def test_near_duplicates_under_every_shift_mirrored_or_not() -> None:
     assert found.mirrored.tolist() == [[number, 50 + number] for number in range(25, 50)]
 
 
+def test_without_faiss_the_same_are_found(request: pytest.FixtureRequest) -> None:
+    originals = textures(50, 5)
+    images = np.concatenate([originals, np.roll(originals[:30], (1, 2), axis=(1, 2)), originals[30:, :, ::-1]])
+    with_it = near_duplicates(images, QUIET)
+    request.getfixturevalue("no_faiss")
+    without = near_duplicates(images, QUIET)
+    assert len(with_it.shifted) == 30
+    assert len(with_it.mirrored) == 20
+    assert without.shifted.tolist() == with_it.shifted.tolist()
+    assert without.mirrored.tolist() == with_it.mirrored.tolist()
+
+
 def test_other_sizes_are_compared_too() -> None:
     originals = textures(6, 4, (100, 80))
     images = np.concatenate([originals, originals[2:3, :, ::-1]])
