@@ -16,7 +16,6 @@ from fer_perturb.experiment.identity import Settings
 from fer_perturb.experiment.precision import precision_of_testing
 from fer_perturb.runs.phase_cache import PhaseResult
 from fer_perturb.runs.run_directory import read_summary
-from fer_perturb.schemes.regions.nothing import Nothing
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.phases.sight import RunAttention
@@ -91,7 +90,7 @@ def with_views_of(run: TrainedRun, other: TrainedRun) -> Predictor:
     Raises UserError where `other` has no views, or for images of another size.
     """
     theirs = other.predictor
-    if not isinstance(theirs, Predictor) or isinstance(theirs.regions, Nothing):
+    if not isinstance(theirs, Predictor) or not theirs.regions.hides:
         raise UserError(
             f"views_from={other.directory}: its scheme ({other.experiment.scheme.name}) hides nothing, so it has no "
             "views."

@@ -1,5 +1,7 @@
 """Nothing is hidden: as many views as there would be, all of the whole image (the control `copies`)."""
 
+from typing import ClassVar
+
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -14,6 +16,8 @@ from fer_perturb.schemes.regions.regions import Sight
 @dataclass(frozen=True, config=STRICT)
 class Nothing(Around):
     """The clusters are made, and left out of the maps."""
+
+    hides: ClassVar[bool] = False
 
     def maps(self, batch: Batch, state: nn.Module) -> Tensor:
         assert isinstance(state, ClusterState)

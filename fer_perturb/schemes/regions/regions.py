@@ -77,6 +77,8 @@ class Regions(Part, ABC):
     """Whose pixels a map's are: the image's, with which it is augmented, or the network's input's."""
     of_each_image: ClassVar[bool] = False
     """Whether each image has a map of its own."""
+    hides: ClassVar[bool] = True
+    """Whether anything is ever hidden."""
     needs_attention: ClassVar[bool] = False
     needs_landmarks: ClassVar[bool] = False
 

@@ -65,7 +65,7 @@ class AttentionClustering(pl.LightningModule):
         """The attention on the batch: of each image, float (B, H, W), or of all together, float32 (H, W)."""
         if self.regions.frame == "input":
             sight = self._sight()
-            self.mean = sight.on_first_batch()
+            self.mean = sight.on_batch(batch["image"])
             self.looked_at += sight.looked_at
             return self.mean
         maps = self.attention.of(batch["image"])

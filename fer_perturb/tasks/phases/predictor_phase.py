@@ -48,7 +48,8 @@ class PredictorPhase(Phase):
                 load_state(clustering.directory, task.region_state)
                 made = clustering.record["regions"]
             clusters = ClusterMaskCallback(made)
-        return train_and_test(self.run, task, directory, self.name, clusters)
+        anew = self.experiment.scheme.reestimate_bn
+        return train_and_test(self.run, task, directory, self.name, clusters, reestimate_bn=anew)
 
     def sight(self) -> RunAttention:
         """Where the scheme looks, once phases 1 and 2 are finished."""

@@ -99,10 +99,15 @@ class EpochAttention(RunAttention):
         self._average: tuple[Tensor, Tensor | None] | None = None
 
     def on_first_batch(self) -> Tensor:
-        """On the very pixels that training will see (one process; of several each draws for its own part)."""
         if self.epoch == 0 and self.stored is not None:
             return self._stored_mean()
-        images = self.data.first_batch(self.epoch)["image"].to(self.device)
+        return self.on_batch(self.data.first_batch(self.epoch)["image"].to(self.device))
+
+    def on_batch(self, images: Tensor) -> Tensor:
+        """On the epoch's first batch, uint8 (B, 1, H, W), as training will augment it, summed over it: float32 (h, w).
+
+        On the very pixels that training will see (one process; of several each draws for its own part).
+        """
         with isolate_rng():
             seed_step(images.device, derive(self.seed, "step", self.epoch, 0, 0))
             augmented, _ = self.augmentation(images)

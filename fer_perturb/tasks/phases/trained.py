@@ -25,11 +25,17 @@ WEIGHTS = "weights.safetensors"
 
 
 def train_and_test(
-    run: Run, task: Classifier, directory: Path, phase: str, clusters: ClusterMaskCallback | None = None
+    run: Run,
+    task: Classifier,
+    directory: Path,
+    phase: str,
+    clusters: ClusterMaskCallback | None = None,
+    reestimate_bn: bool = False,
 ) -> dict[str, Any]:
     """Fits a classifier, and leaves its weights, predictions and pictures in `directory`; what it recorded.
 
-    Of several processes the first tests it; what the others return is not used.
+    phase: its name, for the logger. reestimate_bn: whether batch norm's statistics are made anew, before testing. Of
+    several processes the first tests it; what the others return is not used.
     """
     experiment = run.experiment
     callbacks = [*callbacks_of(experiment.callbacks), *([clusters] if clusters else [])]
@@ -45,7 +51,7 @@ def train_and_test(
         if not is_first():
             return record
         trainer = make_trainer(run.alone, task.recipe, directory, None)
-        if phase == "predictor" and experiment.scheme.reestimate_bn:
+        if reestimate_bn:
             record["batch_norm"] = reestimate_batch_norm(task, run.data, trainer)
         write_bytes(directory / WEIGHTS, save({key: value.contiguous() for key, value in task.state_dict().items()}))
         path = directory / "predictions" / f"{experiment.data.name}.parquet"
