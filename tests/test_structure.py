@@ -63,6 +63,12 @@ def test_so_do_those_between_the_rooms_of_data() -> None:
             assert not used & set(ROOMS[place + 1 :]), f"{inside(path)} imports from {used & set(ROOMS[place + 1 :])}"
 
 
+def test_the_tests_follow_the_rooms() -> None:
+    tests = Path(__file__).parent
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert [folder for folder in folders if not (PACKAGE / folder / "__init__.py").is_file()] == []
+
+
 def test_no_module_needs_itself() -> None:
     graph = {}
     for path in files():

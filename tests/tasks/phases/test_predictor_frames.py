@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from fer_perturb.data.loading.batches import Batches
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.perturb.clusters import cluster_maps_per_image
-from fer_perturb.perturb.moved import other_image
+from fer_perturb.schemes.regions.displaced import other_image
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.training.fitting import make_trainer
