@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 
 from fer_perturb.command_line.entry_point import conf_directory
-from fer_perturb.command_line.words import as_typed
+from fer_perturb.command_line.words import all_keys, as_typed
 
 ROOT = Path(__file__).resolve().parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -132,6 +132,27 @@ def test_commands_name_what_there_is() -> None:
                 compose(name, list(overrides))
             except HydraException as error:
                 pytest.fail(f"{page}: {name} {' '.join(overrides)}: {error}")
+
+
+OF_READERS = {"mine", "resnet_light"}  # what a reader makes, and a network of the commit that is named beside it
+TYPED = re.compile(r"((?:scheme|dataset|model|attention_model|recipe|trainer|callbacks|logger)[\w/.@]*)(=?)(\S*)")
+
+
+def test_keys_in_sentences_are_there() -> None:
+    """So is each choice and key that stands between backticks."""
+    given = [[], ["dataset=synthetic", "scheme/views=sample", "scheme=most_attended"]]
+    with initialize_config_dir(str(conf_directory()), version_base="1.3"):
+        trained = [compose("train", [*words, "model=resnet_small"]) for words in given]
+        known = {key for config in (*trained, compose("prepare", ["dataset=folder"])) for key in all_keys(config, "")}
+    for page in (README, *PAGES):
+        code = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+        for key, says, value in (found.groups() for word in " ".join(code).split() if (found := TYPED.fullmatch(word))):
+            if (conf_directory() / key).is_dir():
+                names = set(value.split(",")) - {"", "…", "null", *OF_READERS} if says else set()
+                missing = {name for name in names if not (conf_directory() / key / f"{name}.yaml").is_file()}
+                assert not missing, f"{page.name}: {key}={value}"
+            elif "." in key and (says or key.startswith(("scheme.", "recipe."))):
+                assert key in known, f"{page.name}: {key}"
 
 
 def test_the_scheme_of_the_page_hides_half_of_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

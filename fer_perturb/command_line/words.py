@@ -79,7 +79,7 @@ def composition_error(error: Exception, config_name: str, words: Sequence[str], 
         key, _, value = word.lstrip("+~").partition("=")
         if f"'{key}'" in str(error) or f"merging override {word}" in str(error):
             config = _composed(config_name, words, conf)
-            known, groups = list(_leaves(config, "")), groups_of(config)
+            known, groups = list(all_keys(config, "")), groups_of(config)
             if word.startswith("+") and key in known:
                 return UserError(f"{word}: {config_name} has this key already. Leave out the +.")
             if key not in known and (conf / key).is_dir():
@@ -138,7 +138,7 @@ def _composed(config_name: str, words: Sequence[str], conf: Path) -> DictConfig:
         return compose(config_name, usable, return_hydra_config=True)
 
 
-def _leaves(node: DictConfig, under: str) -> Iterator[str]:
+def all_keys(node: DictConfig, under: str) -> Iterator[str]:
     """All keys and groups of a config, but for Hydra's own."""
     for key in node:
         name = f"{under}{key!s}"
@@ -147,4 +147,4 @@ def _leaves(node: DictConfig, under: str) -> Iterator[str]:
         yield name
         child: Any = None if OmegaConf.is_missing(node, key) else node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none():
-            yield from _leaves(child, f"{name}.")
+            yield from all_keys(child, f"{name}.")
