@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from omegaconf import OmegaConf
 
 from fer_perturb.analysis.changes import Change, Judged, change, judged
 from fer_perturb.analysis.predictions import read_predictions
@@ -18,6 +17,7 @@ from fer_perturb.files import write_text
 from fer_perturb.report.change_figure import change_figure
 from fer_perturb.report.figures import save_figure
 from fer_perturb.report.settings import Run, settings
+from fer_perturb.runs.run_directory import read_settings
 
 INTERVALS = (
     "In brackets 95 % intervals by a bootstrap over the test images{paired}. They do not cover what other seeds would "
@@ -65,10 +65,10 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
         lines, figure = table_of(name)(of)
         if not lines:
             continue
-        recipe = OmegaConf.load(of[0][0] / "config.yaml").recipe
+        recipe = read_settings(of[0][0])["recipe"]
         names = sorted("/".join(run.parts[-4:]) for run, _ in of)
         made_of = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-        title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe.name}-{made_of}"
+        title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe['name']}-{made_of}"
         path = outputs / "tables" / f"{name.rpartition('.')[2]}-{title}.md"
         lines += ([""] if lines[-1] else []) + [
             f"Runs, in {recipe.get('precision', '?')}: {', '.join(f'`{run}`' for run in names)}."

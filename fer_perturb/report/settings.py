@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import OmegaConf
-
-from fer_perturb.experiment.identity import Settings, comparable
+from fer_perturb.experiment.identity import comparable
+from fer_perturb.runs.run_directory import read_settings
 
 Run = tuple[Path, dict[str, Any]]  # a run's directory and its summary
 
@@ -19,7 +18,7 @@ def settings(runs: Sequence[Run]) -> list[list[Run]]:
     """
     groups: dict[str, list[tuple[Run, dict[str, Any]]]] = {}
     for run in runs:
-        shared, scheme = comparable(cast(Settings, OmegaConf.to_container(OmegaConf.load(run[0] / "config.yaml"))))
+        shared, scheme = comparable(read_settings(run[0]))
         groups.setdefault(shared, []).append((run, _flat(scheme)))
     return [_told_apart(of) for of in groups.values()]
 

@@ -6,7 +6,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -26,6 +26,11 @@ def describe_run(settings: dict[str, Any], run: Path) -> None:
     """Writes config.yaml and versions.json into the run's directory."""
     write_text(run / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings)))
     write_json(run / "versions.json", {"python": platform.python_version(), **installed()})
+
+
+def read_settings(run: Path) -> dict[str, Any]:
+    """What `describe_run` wrote into config.yaml. Raises OSError, ValueError or YAMLError where it cannot be read."""
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(run / "config.yaml")))
 
 
 @cache

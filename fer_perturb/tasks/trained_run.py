@@ -3,9 +3,8 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from fer_perturb.data.packed import PackedData, load_packed
@@ -15,7 +14,7 @@ from fer_perturb.experiment.experiment import Experiment, experiment_of
 from fer_perturb.experiment.identity import Settings
 from fer_perturb.experiment.precision import precision_of_testing
 from fer_perturb.runs.phase_cache import PhaseResult
-from fer_perturb.runs.run_directory import read_summary
+from fer_perturb.runs.run_directory import read_settings, read_summary
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.phases.sight import RunAttention
@@ -48,7 +47,7 @@ def load_run(directory: Path, place: Settings, key: str) -> TrainedRun:
     """
     summary = read_summary(directory, key)
     try:
-        settings = cast(Settings, OmegaConf.to_container(OmegaConf.load(directory / "config.yaml")))
+        settings = read_settings(directory)
         trained_on = json.loads((directory / "predictor" / "content.json").read_text())["data"]
         settings = {**settings, "trainer": place["trainer"], "paths": place["paths"], "test_on": []}
         name, trained_in = str(settings["dataset"]["name"]), str(settings["recipe"]["precision"])
