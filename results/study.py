@@ -1,7 +1,6 @@
 """python -m results.study: runs what docs/protocol.md plans and what is not yet in its csv, one run after another.
 
-The same command again goes on where it was stopped, however it was; two at once, on other networks or seeds, do not
-disturb each other.
+The same command again goes on where it was stopped, however it was. `--workers` runs several beside each other.
 """
 
 import argparse
@@ -10,9 +9,11 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,32 @@ def show(study: Study, runs: Sequence[Run]) -> None:
     print(f"{len(runs)} runs, {sum(map(study.has, runs))} of them kept; to be run: {total}")
 
 
+def one(study: Study, run: Run) -> None:
+    """Trains, tests and keeps a run, and says so."""
+    begun = {row["device"] for (_, *block), row in study.rows().items() if block == [run.network, str(run.seed)]}
+    if begun - {study.device}:
+        warn(f"{run.name}: other runs of this seed ran on {', '.join(sorted(begun))}; the tables will say so.")
+    say(f"{run.name}: {' '.join(run.overrides())}")
+    study.go(run)
+
+
+def beside(study: Study, runs: Sequence[Run], workers: int) -> None:
+    """Runs so many at once, each in processes of its own; `perturb` first, as others wait for its phase 1.
+
+    Where some fail the others go on. Raises UserError that names those that failed.
+    """
+    failed = []
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        started = {pool.submit(one, study, run): run for run in sorted(runs, key=lambda run: run.arm != "perturb")}
+        for ended in as_completed(started):
+            if isinstance(ended.exception(), UserError):
+                failed.append(started[ended].name)
+            else:
+                ended.result()
+    if failed:
+        raise UserError(f"{len(failed)} runs have failed, for the reasons above: {', '.join(sorted(failed))}")
+
+
 def numbers(text: str) -> list[int]:
     """0-4,7 -> 0, 1, 2, 3, 4, 7."""
     parts = [part.partition("-") for part in text.split(",")]
@@ -251,6 +278,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--data", type=Path, default=Path("data"), help="the packed data")
     parser.add_argument("--outputs", type=Path, default=Path("outputs"), help="where runs go")
     parser.add_argument("--to", type=Path, default=HERE, help="where confirm.csv and logits go")
+    parser.add_argument("--workers", type=int, default=1, help="runs at once: a core each, or some twenty on a GPU")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost")
     parser.add_argument("--override", action="append", default=[], help="of all runs; for trying, not for the study")
     given = parser.parse_args(arguments)
@@ -264,14 +292,12 @@ def main(arguments: Sequence[str]) -> None:
     if given.dry_run:
         show(study, runs)
         return
-    for run in runs:
-        if study.has(run):
-            continue
-        begun = {row["device"] for (_, *block), row in study.rows().items() if block == [run.network, str(run.seed)]}
-        if begun - {study.device}:
-            warn(f"{run.name}: other runs of this seed ran on {', '.join(sorted(begun))}; the tables will say so.")
-        say(f"{run.name}: {' '.join(run.overrides())}")
-        study.go(run)
+    left = [run for run in runs if not study.has(run)]
+    if given.workers == 1:
+        for run in left:
+            one(study, run)
+    else:
+        beside(study, left, given.workers)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The confirmatory runs: each is kept once, whatever happens between training and its row; tables follow from that."""
 
 import shutil
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -98,6 +99,25 @@ def test_a_block_is_kept_once_and_its_answers_say_what_its_rows_say(ours):
     for run in runs:
         made.keep(run)
     assert made.csv.read_bytes() == before
+
+
+class Failing(study.Study):
+    """A study whose runs leave their names, but for one that fails."""
+
+    device = "one"
+
+    def go(self, run):
+        if run.arm == "baseline":
+            raise UserError("no")
+        (self.to / run.name).touch()
+
+
+def test_runs_beside_each_other_do_not_end_with_one_that_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "get_context", lambda _: get_context("fork"))  # which imports nothing again
+    runs = [Run(arm, NETWORKS[0], 0) for arm in ("baseline", "landmarks", "perturb")]
+    with pytest.raises(UserError, match=r"1 runs have failed.*baseline-seresnet_light-seed0"):
+        study.beside(Failing(to=tmp_path), runs, workers=2)
+    assert {path.name for path in tmp_path.iterdir()} == {run.name for run in runs[1:]}
 
 
 def test_killed_between_a_run_and_its_row(ours, monkeypatch):
