@@ -17,7 +17,7 @@ from fer_perturb.experiment.other_datasets import canonical_names, other_dataset
 from fer_perturb.experiment.precision import resolved_precision
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.runs.phase_cache import content_key
-from fer_perturb.schemes.scheme import Scheme, scheme_from
+from fer_perturb.schemes.scheme import Scheme, effective, scheme_from
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ def experiment_of(settings: Settings, data: PackedData) -> Experiment:
 
     Raises UserError for settings that cannot work.
     """
+    settings = {**settings, "scheme": effective(settings["scheme"])}  # so that runs alike have one name
     scheme = scheme_from(settings["scheme"])
     others = tuple(other_datasets(settings, data))
     for used in (data, *others):

@@ -59,15 +59,18 @@ class Scheme:
         return 1 if self.regions is None or self.views is None else self.views.per_image(self.regions.n)
 
 
+def effective(settings: dict[str, Any]) -> dict[str, Any]:
+    """What has an effect of a resolved conf/scheme: without regions nothing is hidden, wherever it would look."""
+    return settings if settings.get("regions") is not None else {**settings, "attention": None, "views": None}
+
+
 def scheme_from(settings: dict[str, Any]) -> Scheme:
     """The scheme of a resolved conf/scheme, its parts made by `_target_`; a `control` is made around the regions.
 
     Raises UserError for a part or a value that cannot work, naming its key.
     """
     regions, control = settings.get("regions"), settings.get("control")
-    values = {key: value for key, value in settings.items() if key != "control"}
-    if regions is None:  # nothing is hidden, wherever it looks
-        values |= {"attention": None, "views": None}
+    values = {key: value for key, value in effective(settings).items() if key != "control"}
     for part in ("attention", "regions", "views"):
         if isinstance(values.get(part), dict):
             values[part] = made(values[part], f"scheme.{part}")
