@@ -147,6 +147,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def canonical(content: dict[str, Any]) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
 def sealed(content: dict[str, Any]) -> dict[str, Any]:
     """`content` for a JSON file, with a checksum by which `unbroken` knows it again."""
     return {**content, CHECKSUM: _checksum(content)}

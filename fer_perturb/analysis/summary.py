@@ -17,7 +17,8 @@ from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.experiment.identity import run_hash
 from fer_perturb.runs.phase_cache import PhaseResult, content_key
-from fer_perturb.runs.run_directory import SUMMARY, commit, read_summary, write_summary
+from fer_perturb.runs.run_directory import commit, read_summary, write_summary
+from fer_perturb.runs.summary_file import SUMMARY
 from fer_perturb.tasks.chain import Chain
 
 
@@ -38,6 +39,7 @@ def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, 
         **_scores(experiment, train_identities),
         "ferplus": _ferplus(experiment),
         "tested_on": experiment.tested_on(),
+        "device": trained.record.get("device"),  # older ones do not say
         "train_seconds": trained.record["seconds"],
         "images_per_second": trained.record["images_per_second"],
     }

@@ -84,12 +84,10 @@ class _Help:
                 self.comments |= {(*under, *key): comment for key, comment in found.items()}
 
     def text(self) -> str:
-        groups = "\n".join(self._group(group, names) for group, names in self.groups.items())
+        groups = "".join(f"{self._group(group, names)}\n" for group, names in self.groups.items())
+        choose = f"Choose one of each (group=choice); in brackets is what is chosen:\n\n{groups}\n" if groups else ""
         keys = "\n".join(self._lines(self.keys, ()))
-        return (
-            f"{self.header}\nChoose one of each (group=choice); in brackets is what is chosen:\n\n{groups}\n\n"
-            f"Change any value (key.subkey=value):\n\n{keys}"
-        )
+        return f"{self.header}\n{choose}Change any value (key.subkey=value):\n\n{keys}"
 
     def _group(self, group: str, names: list[str]) -> str:
         told = [f"[{name}]" if name == self.chosen[group] else name for name in names]

@@ -17,14 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 from fer_perturb.command_line.help import groups_of
 from fer_perturb.errors import UserError
 
-PATHS = ("source", "votes", "run", "views_from", "budget_of", "paths.data", "paths.outputs")
+PATHS = ("source", "votes", "run", "views_from", "budget_of", "roots", "out", "paths.data", "paths.outputs")
 NAMES = r"classes"
-PATTERNS = r"dataset\.group"
+PATTERNS = r"dataset\.group|where"
 MULTIRUN = r"-m|--multirun|hydra\.mode=MULTIRUN|\+?experiment=(?!null$).+"  # every experiment is one
 
 
 def as_typed(words: Sequence[str]) -> list[str]:
-    """The command line with the values of paths and patterns, and the names in classes=[…], quoted for Hydra.
+    """The command line with the values of paths, patterns and where=, and the names in classes=[…], quoted for Hydra.
 
     What is quoted already, null, and ${…} are left to Hydra. In a multirun commas part the runs.
     """

@@ -7,7 +7,7 @@ import copy
 import hashlib
 from typing import Any
 
-from fer_perturb.runs.phase_cache import canonical
+from fer_perturb.files import canonical
 
 Settings = dict[str, Any]
 """A resolved config, in plain dictionaries, lists and values."""
@@ -19,14 +19,19 @@ NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "en
 
 
 def run_hash(settings: Settings) -> str:
-    """The first 8 hex digits of the sha256 of the settings without logger, paths, devices and progress."""
+    """The first 8 hex digits of the sha256 of what decides the result."""
+    return hashlib.sha256(canonical(decisive(settings)).encode()).hexdigest()[:8]
+
+
+def decisive(settings: Settings) -> Settings:
+    """The settings without logger, paths, devices and progress."""
     # the members of an ensemble have epochs of their own, so that there the reference tells
     left_out = NOT_CONTENT - {"budget_of"} if "members" in settings["model"] else NOT_CONTENT
     content = {key: value for key, value in settings.items() if key not in left_out}
     content |= of_callbacks(content.pop("callbacks", {}))
     content["dataset"] = {k: v for k, v in settings["dataset"].items() if k not in NOT_CONTENT_OF_DATASET}
     content["trainer"] = of_trainer(settings["trainer"])
-    return hashlib.sha256(canonical(content).encode()).hexdigest()[:8]
+    return content
 
 
 def of_trainer(trainer: dict[str, Any]) -> dict[str, Any]:

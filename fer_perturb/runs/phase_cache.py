@@ -23,7 +23,7 @@ import rich
 from filelock import FileLock
 
 from fer_perturb.errors import warn
-from fer_perturb.files import CHECKSUM, PARTIAL, link, sealed, set_aside, sha256, unbroken, write_json
+from fer_perturb.files import CHECKSUM, PARTIAL, canonical, link, sealed, set_aside, sha256, unbroken, write_json
 from fer_perturb.processes import of_each, of_first
 
 RECORD = "phase.json"
@@ -48,11 +48,6 @@ class PhaseResult:
 def content_key(content: dict[str, Any]) -> str:
     """16 hex digits of the sha256 of `content`."""
     return hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
-
-
-def canonical(content: dict[str, Any]) -> str:
-    """JSON that is the same for the same content."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def run_phase(

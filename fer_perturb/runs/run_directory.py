@@ -1,6 +1,5 @@
 """A finished run on disk: its directory stands alone, and says whether it is whole."""
 
-import json
 import platform
 import subprocess
 from functools import cache
@@ -11,10 +10,9 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 
 from fer_perturb.errors import UserError
-from fer_perturb.files import sealed, sha256, unbroken, write_json, write_text
+from fer_perturb.files import sealed, sha256, write_json, write_text
 from fer_perturb.runs.phase_cache import damage_of
-
-SUMMARY = "summary.json"
+from fer_perturb.runs.summary_file import MEND, SUMMARY, sealed_summary
 
 PACKAGES = (
     *("fer_perturb", "torch", "pytorch-lightning", "torchmetrics", "timm", "hydra-core", "numpy", "scipy"),
@@ -58,21 +56,13 @@ def read_summary(run: Path, key: str, *, phases: bool = True) -> dict[str, Any]:
     expected = "expected the directory of a finished run, such as outputs/<dataset>/<model>/<scheme>/seed0-<hash>."
     if not (run / SUMMARY).is_file():
         raise UserError(f"{key}={run} holds no {SUMMARY}: {expected}")
-    mend = "The command that trained it mends it."
-    try:
-        summary: dict[str, Any] = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-        made = [name for name, phase in summary["phases"].items() if phase and phase["key"]]
-        if not unbroken(summary):
-            raise ValueError("its checksum differs")
-        files: dict[str, str] = summary.get("files", {})  # older ones do not say
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{key}={run}: {SUMMARY} is damaged ({error}). {mend}") from error
-    for name, known in files.items():
+    summary = sealed_summary(run, f"{key}={run}")
+    for name, known in summary.get("files", {}).items():  # older ones do not say
         if not (run / name).is_file() or sha256(run / name) != known:
-            raise UserError(f"{key}={run}: {name} is missing or damaged. {mend}")
-    for phase in made if phases else []:
-        if damage := damage_of(run / phase):
-            raise UserError(f"{key}={run}: {phase}/{damage}. {mend}")
+            raise UserError(f"{key}={run}: {name} is missing or damaged. {MEND}")
+    for name, phase in summary["phases"].items() if phases else ():
+        if phase and phase["key"] and (damage := damage_of(run / name)):
+            raise UserError(f"{key}={run}: {name}/{damage}. {MEND}")
     return summary
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import rich
 import torch
 
-from benchmarks import beside, clustering, growth, memory, occluders, overhead, pipeline, scheme, start
+from benchmarks import beside, clustering, collecting, growth, memory, occluders, overhead, pipeline, scheme, start
 from benchmarks.bench import Bench
 from benchmarks.report import Report
 
@@ -22,6 +22,7 @@ FAMILIES = {
     "memory": memory.rows,
     "occluders": occluders.rows,
     "start": start.rows,
+    "collecting": collecting.rows,
     "beside": beside.rows,
     "growth": growth.rows,
 }

@@ -9,6 +9,7 @@ from safetensors.torch import save
 
 from fer_perturb.experiment.cost import batch_norm, looking, total, training
 from fer_perturb.files import write_bytes
+from fer_perturb.machine import device_name
 from fer_perturb.processes import is_first, of_each
 from fer_perturb.runs.run_directory import commit
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
@@ -61,7 +62,9 @@ def train_and_test(
         record["clusters"] = clusters.history
     run.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
     speed = record["images"] / record["seconds"]
-    return {**record, **_spent(run, task, record), "commit": commit(), "images_per_second": speed}
+    device = device_name(run.trainer.strategy.root_device, run.trainer.world_size)
+    made = {"commit": commit(), "device": device, "images_per_second": speed}
+    return {**record, **_spent(run, task, record), **made}
 
 
 def _spent(run: Run, task: Classifier, record: dict[str, Any]) -> dict[str, int]:
