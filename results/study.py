@@ -28,6 +28,7 @@ from fer_perturb.data.packed import load_packed
 from fer_perturb.errors import UserError, say, warn
 from fer_perturb.experiment.experiment import resolved, run_directory
 from fer_perturb.experiment.precision import device_type
+from fer_perturb.runs.machine import processor
 from fer_perturb.runs.run_directory import read_summary
 from results.cost import Cost, cost_of
 from results.plan import ARMS, ATTENTION, NETWORKS, PILOT, TEN, Run, plan

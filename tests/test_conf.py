@@ -40,7 +40,7 @@ def test_prepare_composes(dataset: str) -> None:
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
-ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet")
+ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect")
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
 READ_LATER = ("recipe.name",)  # from a run's config.yaml, to name tables
@@ -82,6 +82,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
              "dataset.occluder=mouth", "recipe.epochs=3")  # fmt: skip
     of_run = [*paths, "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"run={run}"]
     rehearse("evaluate", *of_run, "dataset=synthetic", *drawing, f"views_from={run}")
+    rehearse("collect", *paths)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commanding import Commands
 from composing import choices, composed
+from generated_runs import generated_runs
 from omegaconf import OmegaConf
 
 from fer_perturb.command_line.comments import read_comments
@@ -21,14 +22,15 @@ OWN = {
     "prepare": {"dataset"},
     "landmarks": {"dataset"},
     "contact_sheet": {"dataset"},
+    "collect": set(),
 }
 
 
 def parts(shown: str) -> tuple[dict[str, str], str]:
     """Group -> its choices, and the keys as YAML."""
-    found = re.search(r"Choose one of each.*?:\n\n(.*?)\n\nChange any value.*?:\n\n(.*)", shown, flags=re.DOTALL)
+    found = re.search(r"(?:Choose one of each.*?:\n\n(.*?)\n\n)?Change any value.*?:\n\n(.*)", shown, flags=re.DOTALL)
     assert found
-    groups = found[1].replace("\n ", " ")
+    groups = (found[1] or "").replace("\n ", " ")
     return dict(line.split(": ", 1) for line in groups.splitlines()), found[2]
 
 
@@ -74,9 +76,13 @@ def test_what_cannot_be_composed_is_said(commands: Commands) -> None:
     assert "Did you mean baseline?" in commands("train", "--help", "scheme=baselin").sentence
 
 
-def test_it_needs_no_torch() -> None:
-    ask = "import sys; from fer_perturb.train import main; main(); sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", ask, "--help"], check=True, capture_output=True)
+@pytest.mark.parametrize("words", [["train", "--help"], ["collect", "--help"], ["collect", "roots=."]], ids=" ".join)
+def test_it_needs_no_torch(words: list[str], tmp_path: Path) -> None:
+    """Nor does collect at all."""
+    generated_runs(tmp_path, [["scheme=baseline"]], [0])
+    module, *given = words
+    ask = f"import sys; from fer_perturb.{module} import main; main(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", ask, *given], check=True, capture_output=True, cwd=tmp_path)
 
 
 def test_comments_beside_and_above() -> None:

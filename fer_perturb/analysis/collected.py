@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was 
 SECTION = re.compile(rb"^(?=\w)", re.MULTILINE)  # each key of a config begins a line
 # what a run is, before what it chose and what it reached
 FIRST = ("run", "dataset", "model", "scheme", "recipe", "seed", "inference", "tta", "precision", "device", "commit")
-SAID_BY_THESE = {"seed", "dataset.name", "model.backbone", "scheme.name", "recipe.name", "recipe.precision"}
+SAID = {"dataset.name", "model.backbone", "scheme.name", "recipe.name", "recipe.precision"}  # by these
 OF_FILES = {"files", "checksum", "tested_on"}  # keys of a summary that say whether files are whole
 
 Row = dict[str, Any]
@@ -45,17 +46,31 @@ def collect(*roots: str | Path, where: str = "") -> "pd.DataFrame":
 
     asked = conditions(where)
     rows = list(_rows(roots or ("outputs",)))
-    refuse_unknown(asked, {key for chosen, reached in rows for key in (*chosen, *reached)})
-    kept = [(chosen, reached) for chosen, reached in rows if all(one.holds({**chosen, **reached}) for one in asked)]
+    refuse_unknown(asked, {key for row in rows for part in row for key in part})
+    kept = [row for row in rows if all(one.holds(ChainMap(*row)) for one in asked)]
     if not kept:
         raise UserError(f"where={where}: no run is so, of {len(rows)}.")
-    choices = {key: None for chosen, _ in kept for key in chosen}
+    chosen, reached = [row[0] for row in kept], [row[1] for row in kept]
     named = {one.key for one in asked}
-    shown = [key for key in choices if key in named or len({chosen.get(key) for chosen, _ in kept}) > 1]
-    reached = {key: None for _, reached in kept for key in reached}
-    columns = [*FIRST, *shown, *(key for key in reached if key not in FIRST)]
-    together = [{**chosen, **reached} for chosen, reached in kept]
-    return pd.DataFrame({key: _column([row.get(key) for row in together]) for key in columns})
+    differing = [key for key in _keys(chosen) if key in named or len({of.get(key) for of in chosen}) > 1]
+    columns = {key: _column(reached, key) for key in FIRST}
+    columns |= {key: _column(chosen, key) for key in differing}
+    columns |= {key: _column(reached, key) for key in _keys(reached) if key not in columns}
+    return pd.DataFrame(columns)
+
+
+def _keys(rows: Sequence[Row]) -> dict[str, None]:
+    """The keys of all rows, in their order."""
+    return {key: None for row in rows for key in row}
+
+
+def _column(rows: Sequence[Row], key: str) -> list[Any]:
+    """The values of a key, of one type: words, where there are words among them."""
+    values = [row.get(key) for row in rows]
+    kinds = {type(value) for value in values} - {type(None)}
+    if len(kinds) < 2 or kinds == {int, float}:
+        return values
+    return [None if value is None else str(value) for value in values]
 
 
 def write_frame(frame: "pd.DataFrame", out: Path) -> list[Path]:
@@ -73,14 +88,6 @@ def write_frame(frame: "pd.DataFrame", out: Path) -> list[Path]:
     return files
 
 
-def _column(values: list[Any]) -> list[Any]:
-    """Values of one type: words, where there are words among them."""
-    kinds = {type(value) for value in values} - {type(None)}
-    if len(kinds) < 2 or kinds == {int, float}:
-        return values
-    return [None if value is None else str(value) for value in values]
-
-
 def _rows(roots: Sequence[str | Path]) -> Iterator[tuple[Row, Row]]:
     """What each run chose, and what it is and reached."""
     seen: dict[tuple[str, str | None], Path] = {}
@@ -92,53 +99,64 @@ def _rows(roots: Sequence[str | Path]) -> Iterator[tuple[Row, Row]]:
             warn(f"{sentence} It is left out.")
         for run in found.finished:
             try:
-                summary, settings = _read(run)
+                chosen, summary = _read(run)
             except UserError as error:
                 warn(f"{error} It is left out.")
                 continue
-            same = summary["config_hash"], (summary["phases"]["predictor"] or {}).get("key")
+            same = summary["config_hash"], summary.get("phases.predictor.key")
             if same in seen:
                 warn(f"{run} is the run that {seen[same]} is. It is left out.")
                 continue
             seen[same] = run
-            chosen = {key: value for key, value in _choices(settings) if key not in SAID_BY_THESE}
-            what = {"run": str(run), "recipe": settings["recipe"]["name"]}
-            told = ((key, value) for key, value in summary.items() if key not in OF_FILES)
-            yield chosen, what | dict(_flat(told))
+            yield chosen, {"run": str(run), **summary}
     if unfinished:
         warn(f"Unfinished runs that are left out: {unfinished}.")
     if not seen:
         raise UserError(f"{', '.join(map(str, roots))}: there is no finished run. Expected a folder such as outputs.")
 
 
-def _read(run: Path) -> tuple[Row, Settings]:
-    """A run's summary and what decided its result. Raises UserError where one of them is damaged, or no run's."""
+def _read(run: Path) -> tuple[Row, Row]:
+    """What a run chose, and its summary. Raises UserError where a file is damaged, or no run's."""
     summary = sealed_summary(run, str(run))
     try:
         text = (run / "config.yaml").read_bytes()
         known = summary.get("files", {}).get("config.yaml")  # older ones do not say
         if known and hashlib.sha256(text).hexdigest() != known:
             raise UserError(f"{run}: config.yaml is damaged. {MEND}")
-        settings: Settings = {}
-        for section in SECTION.split(text):
-            settings |= _parsed(section)
-        summary["config_hash"], summary["phases"]["predictor"], settings["recipe"]["name"]
-        return summary, decisive(settings)
+        recipe, chosen = _chosen(tuple(section for section in SECTION.split(text) if not section.startswith(b"seed:")))
+        row: Row = {"recipe": recipe, "config_hash": summary["config_hash"]}
+        for key, value in summary.items():
+            if key not in OF_FILES:
+                _flatten(value, key, row)
+        return chosen, row
     except OSError as error:
         raise UserError(f"{run}: config.yaml cannot be read ({error.strerror}). {MEND}") from error
-    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         told = " ".join(str(error).split())
         raise UserError(f"{run}: its summary.json and config.yaml are no run's ({told}).") from error
 
 
+# the runs of a sweep have most of what they chose in common
+
+
+@lru_cache(maxsize=10_000)
+def _chosen(sections: tuple[bytes, ...]) -> tuple[str, Row]:
+    """The recipe's name, and all else that decided the result and that no summary names: keys as they are typed."""
+    settings: Settings = {}
+    for section in sections:
+        settings |= _parsed(section)
+    found = dict(_choices(decisive(settings)))
+    return settings["recipe"]["name"], {key: value for key, value in found.items() if key not in SAID}
+
+
 @lru_cache(maxsize=10_000)
 def _parsed(section: bytes) -> Settings:
-    """One key of a config with all that is under it: the runs of a sweep have most of them in common."""
+    """One key of a config with all that is under it."""
     return yaml.load(section, LOADER) or {}
 
 
 def _choices(settings: Settings, under: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys as they are typed -> their values; of what a `_target_` makes, its key -> the name of the class."""
+    """Key -> value; of what a `_target_` makes, its key -> the name of the class."""
     for key, value in settings.items():
         path = f"{under}{key}"
         if isinstance(value, dict):
@@ -149,13 +167,13 @@ def _choices(settings: Settings, under: str = "") -> Iterator[tuple[str, Any]]:
             yield path, json.dumps(value) if isinstance(value, list) else value
 
 
-def _flat(items: Iterable[tuple[Any, Any]], under: str = "") -> Iterator[tuple[str, Any]]:
-    """Path -> value of what is in dictionaries and lists, other than null."""
-    for key, value in items:
-        path = f"{under}{key}"
-        if isinstance(value, dict):
-            yield from _flat(value.items(), f"{path}.")
-        elif isinstance(value, list):
-            yield from _flat(enumerate(value), f"{path}.")
-        elif value is not None:
-            yield path, value
+def _flatten(value: Any, path: str, row: Row) -> None:
+    """Puts what is in dictionaries and lists into a row, but for null."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _flatten(inner, f"{path}.{key}", row)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            _flatten(inner, f"{path}.{place}", row)
+    elif value is not None:
+        row[path] = value

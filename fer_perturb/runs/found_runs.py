@@ -48,10 +48,11 @@ def _walk(folder: Path, found: Found, beside: set[str]) -> bool:
         return True
     names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "." and entry.name not in beside]
     inner = [folder / name for name in names if not _leads_back(folder / name)]
-    holding = [path for path in inner if _walk(path, found, set())]
-    if holding:
-        found.foreign += [f"{path} holds no run." for path in inner if path not in holding]
-    return bool(holding)
+    empty = [path for path in inner if not _walk(path, found, set())]
+    if len(empty) == len(inner):
+        return False
+    found.foreign += [f"{path} holds no run." for path in empty]
+    return True
 
 
 def _leads_back(path: Path) -> bool:

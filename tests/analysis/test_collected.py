@@ -14,7 +14,7 @@ from generated_runs import generated_runs
 from fer_perturb.analysis import collect
 from fer_perturb.analysis.conditions import conditions
 from fer_perturb.errors import UserError
-from fer_perturb.machine import processor
+from fer_perturb.runs.machine import processor
 from fer_perturb.train import train
 
 SWEEP = (

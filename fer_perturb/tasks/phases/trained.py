@@ -9,8 +9,8 @@ from safetensors.torch import save
 
 from fer_perturb.experiment.cost import batch_norm, looking, total, training
 from fer_perturb.files import write_bytes
-from fer_perturb.machine import device_name
 from fer_perturb.processes import is_first, of_each
+from fer_perturb.runs.machine import device_name
 from fer_perturb.runs.run_directory import commit
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.phases.phase import FinishedPhase, Run
