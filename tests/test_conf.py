@@ -99,7 +99,8 @@ def unread(config: DictConfig, entry: str, read: dict[str, set[str]]) -> list[st
 
 @pytest.mark.slow
 def test_every_key_is_read(read: dict[str, set[str]]) -> None:
-    for entry, dataset in product(ENTRIES, choices("dataset")):
+    assert unread(composed(name="collect"), "collect", read) == []
+    for entry, dataset in product(ENTRIES[:-1], choices("dataset")):
         for logger in choices("logger") if entry == "train" else [None]:
             overrides = [f"dataset={dataset}", *([f"logger={logger}"] if logger else [])]
             assert unread(composed(*overrides, name=entry), entry, read) == [], (entry, overrides)
