@@ -5,7 +5,6 @@ The same command again goes on where it was stopped, however it was. `--workers`
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -216,12 +215,8 @@ def composed(overrides: Sequence[str]) -> DictConfig:
 
 def cpu() -> str:
     """The processor's name, and the widest instructions that torch uses of it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = (named or [platform.processor() or platform.machine()])[0]
     amx = " AMX" if torch.cpu.get_capabilities().get("amx_bf16") else ""
-    return f"{name} {torch.backends.cpu.get_cpu_capability()}{amx}"
+    return f"{processor()} {torch.backends.cpu.get_cpu_capability()}{amx}"
 
 
 def show(study: Study, runs: Sequence[Run]) -> None:
