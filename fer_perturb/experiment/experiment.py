@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -17,6 +18,7 @@ from fer_perturb.experiment.other_datasets import canonical_names, other_dataset
 from fer_perturb.experiment.precision import resolved_precision
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.runs.phase_cache import content_key
+from fer_perturb.runs.run_directory import commit, installed
 from fer_perturb.schemes.scheme import Scheme, effective, scheme_from
 
 
@@ -42,6 +44,8 @@ class Experiment:
     outputs: Path
     settings: Settings
     """all of it in plain values, as config.yaml says it"""
+    sweep: str | None = None
+    """the experiment= that it is a job of"""
 
     @property
     def attention_recipe(self) -> Recipe:
@@ -68,6 +72,16 @@ class Experiment:
         regions = self.scheme.regions
         landmarks = {"landmarks": data.landmarks_identity} if regions and regions.needs_landmarks else {}
         return {**data.identity, **landmarks}
+
+    def about(self) -> dict[str, Any]:
+        """What loggers note beside the settings: which run it is, of which sweep, with which code, on which data."""
+        return {
+            "run": run_hash(self.settings),
+            "sweep": self.sweep,
+            "commit": commit(),
+            "versions": installed(),
+            "data": content_key(self.data.identity),
+        }
 
     def tested_on(self) -> dict[str, str]:
         """The other datasets, and what they are: the predictions on others of those names are not used again."""
@@ -142,7 +156,13 @@ def open_experiment(config: DictConfig) -> Experiment:
     """
     from fer_perturb.experiment.budget import within_budget
 
-    return within_budget(experiment_of(resolved(config), open_data(config)))
+    experiment = experiment_of(resolved(config), open_data(config))
+    return within_budget(replace(experiment, sweep=sweep_of_this_job()))
+
+
+def sweep_of_this_job() -> str | None:
+    """The experiment= of the command line, which the composed config does not say."""
+    return HydraConfig.get().runtime.choices.get("experiment") if HydraConfig.initialized() else None
 
 
 def run_directory(settings: Settings) -> Path:

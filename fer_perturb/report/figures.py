@@ -16,20 +16,23 @@ CLUSTER_COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa33
 GAP = 3  # pixels between the pictures of a column
 
 
-def scheme_figure(images: Tensor, attention: Tensor | None, labels: Tensor, views: Tensor, names: list[str]) -> Figure:
-    """A row an image: input, attention, clusters, and the views.
+def scheme_figure(
+    images: Tensor, attention: Tensor | None, labels: Tensor | None, views: Tensor | None, names: list[str]
+) -> Figure:
+    """A row an image: input, attention, clusters, and the views; no column for what is None.
 
-    images: float (B, H, W) in [0, 1]. attention: (B, H, W) in [0, 1]; None: no column for it, as clusters do not come
-    from attention. labels: int (B, H, W), -1 = never masked.
+    images: float (B, H, W) in [0, 1]. attention: (B, H, W) in [0, 1]. labels: int (B, H, W), -1 = never masked.
     views: float (n + 1, B, H, W) in [0, 1], the image itself last. names: B.
     """
-    rows, n = len(images), len(views) - 1
+    rows, n = len(images), 0 if views is None else len(views) - 1
     columns: dict[str, NDArray[np.float64]] = {"input": _strip(images)}
     if attention is not None:  # each map on its own scale
         low, high = attention.amin((1, 2), keepdim=True), attention.amax((1, 2), keepdim=True)
         columns["attention"] = _strip((attention - low) / (high - low).clamp(min=1e-12))
-    columns["clusters"] = columns["input"]
-    columns |= {f"without {k + 1}" if k < n else "whole": _strip(view) for k, view in enumerate(views)}
+    if labels is not None:
+        columns["clusters"] = columns["input"]
+    for k, view in enumerate(() if views is None else views):
+        columns[f"without {k + 1}" if k < n else "whole"] = _strip(view)
 
     figure = Figure(figsize=(1.5 * len(columns), 1.5 * rows + 0.5), layout="constrained")
     # one axis for a whole column: an axis for each picture takes twice as long to draw
@@ -40,7 +43,7 @@ def scheme_figure(images: Tensor, attention: Tensor | None, labels: Tensor, view
         axis.set_xticks([])
         axis.set_yticks([])
         axis.spines[:].set_visible(False)
-        if title == "clusters":
+        if labels is not None and title == "clusters":
             colours = ListedColormap([CLUSTER_COLOURS[k % len(CLUSTER_COLOURS)] for k in range(n)])
             hidden = np.ma.masked_less(np.nan_to_num(_strip(labels), nan=-1), 0)
             axis.imshow(hidden, cmap=colours, vmin=-0.5, vmax=n - 0.5, alpha=0.55, interpolation="nearest")
@@ -87,9 +90,14 @@ def confusion_figure(matrix: NDArray[np.int64], classes: tuple[str, ...]) -> Fig
     return figure
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a PNG, whole or not at all."""
+def as_png(figure: Figure) -> bytes:
+    """The figure as a PNG."""
     drawn = io.BytesIO()
     with mpl.rc_context({"savefig.dpi": 110}):
         figure.savefig(drawn, format="png")
-    write_bytes(path, drawn.getbuffer())
+    return drawn.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a PNG, whole or not at all."""
+    write_bytes(path, as_png(figure))

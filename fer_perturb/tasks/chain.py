@@ -15,7 +15,7 @@ from fer_perturb.tasks.training.callbacks import callbacks_of
 class Chain:
     """The phases of an experiment in their order; those that its scheme does not have are None.
 
-    show: called at the end of phases 1 and 3, to draw pictures. Raises UserError for what cannot work here.
+    show: called in phases 1 and 3, to draw pictures. Raises UserError for what cannot work here.
     """
 
     def __init__(self, experiment: Experiment, show: Show = unseen) -> None:

@@ -27,7 +27,7 @@ class AttentionPhase(Phase):
         return self.experiment.content(VERSION, "attention_model", self.experiment.attention_recipe.epochs)
 
     def work(self, directory: Path) -> dict[str, Any]:
-        return train_and_test(self.run, self.classifier(), directory, self.name)
+        return train_and_test(self, self.classifier(), directory)
 
     def classifier(self) -> Classifier:
         """Untrained; UserError where its network has no gates."""

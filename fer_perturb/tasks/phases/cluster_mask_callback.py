@@ -52,13 +52,12 @@ class ClusterMaskCallback(pl.Callback):
         if due:
             looked = {"attention_passes": sight.looked_at, "seconds": time.perf_counter() - started}
             self.history[-1] = {**self.history[-1], **finished, **looked}
-            log_record(predictor, self.history[-1])
+            predictor.log_dict(numbers_of(self.history[-1]), on_step=False, on_epoch=True, sync_dist=True)
 
 
-def log_record(predictor: Predictor, record: Record) -> None:
-    """Logs the numbers of a re-clustering at the epoch's end."""
+def numbers_of(record: Record) -> dict[str, float]:
+    """What is logged of a re-clustering."""
     named = ("inertia", "ari_position_only", "changed", "seconds")
     values = {f"clusters/{key}": record[key] for key in named if key in record}
     values |= {f"clusters/area_{label}": area for label, area in enumerate(record.get("areas", []))}
-    numbers = {key: float(value) for key, value in values.items()}
-    predictor.log_dict(numbers, on_step=False, on_epoch=True, sync_dist=True)
+    return {key: float(value) for key, value in values.items()}

@@ -9,12 +9,13 @@ from fer_perturb.experiment.cost import looking
 from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.tasks.phases.attention_clustering import VERSION, AttentionClustering
 from fer_perturb.tasks.phases.attention_phase import AttentionPhase
+from fer_perturb.tasks.phases.cluster_mask_callback import numbers_of
 from fer_perturb.tasks.phases.phase import Phase, Run
 from fer_perturb.tasks.phases.sight import RunAttention
 from fer_perturb.tasks.training.fitting import make_trainer
 from fer_perturb.tasks.training.loggers import phase_logger
 
-LOGGED = ("inertia", "ari_position_only")  # of what there is to say of clusters
+KEPT = ("inertia", "ari_position_only")  # of what there is to say of clusters, in the phase's own record
 
 
 class ClusteringPhase(Phase):
@@ -50,12 +51,12 @@ class ClusteringPhase(Phase):
         with phase_logger(self.experiment, self.name) as logger:
             trainer = make_trainer(self.run.alone, recipe, directory, logger)
             trainer.predict(task, task.predict_dataloader(), return_predictions=False)
-            found: dict[str, Any] = {key: task.record[key] for key in LOGGED if key in task.record}
-            logger.log_metrics(found)
+            logger.log_metrics(numbers_of(task.record), step=0)
             logger.save()  # Lightning has finished with the logger before this
         network = sight.classifier.network if sight.classifier else None
         cost = looking(network, self.experiment.scheme, recipe, size, task.looked_at)
         seconds = time.perf_counter() - started
+        found = {key: task.record[key] for key in KEPT if key in task.record}
         return {"seconds": seconds, "passes": task.looked_at, "flops": cost.flops, "regions": task.record, **found}
 
 

@@ -17,26 +17,31 @@ from fer_perturb.tasks.training.fitting import make_trainer, on_one_device, refu
 
 
 @dataclass(frozen=True)
-class FinishedPhase:
-    """What a phase shows of itself before its logger closes."""
+class ShownPhase:
+    """What a phase that trains shows of itself: at the end of some epochs, and, `finished`, before its logger closes.
+
+    step: how far its training is.
+    """
 
     task: Classifier
     data: FaceDataModule
     directory: Path
     logger: Logger
+    step: int
+    finished: bool
 
 
-Show = Callable[[FinishedPhase], None]
+Show = Callable[[ShownPhase], None]
 
 
-def unseen(phase: FinishedPhase) -> None:
+def unseen(phase: ShownPhase) -> None:
     """Nothing is drawn."""
 
 
 class Run:
     """What the phases of one experiment share: its data, its directory, and where they run.
 
-    show: called at the end of phases 1 and 3, to draw pictures. Raises UserError for a trainer that cannot work here.
+    show: called in phases 1 and 3, to draw pictures. Raises UserError for a trainer that cannot work here.
     """
 
     def __init__(self, experiment: Experiment, show: Show = unseen) -> None:
@@ -80,6 +85,10 @@ class Phase(ABC):
     @abstractmethod
     def work(self, directory: Path) -> dict[str, Any]:
         """Makes the result in `directory`, where an interrupted run's files may lie; what it recorded."""
+
+    def made_from(self) -> list[PhaseResult]:
+        """The earlier phases whose weights it uses."""
+        return []
 
     def key(self) -> str:
         return content_key(self.content())

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from fer_perturb.checked import told
 from fer_perturb.models.gates import GatedNetwork
+from fer_perturb.runs.phase_cache import PhaseResult
 from fer_perturb.tasks.phases.attention_clustering import load_state
 from fer_perturb.tasks.phases.attention_phase import AttentionPhase
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
@@ -39,6 +40,9 @@ class PredictorPhase(Phase):
         clustering = self.clustering.key() if self.clustering else None
         return {**own, "scheme": self.experiment.scheme.identity(), "clustering": clustering}
 
+    def made_from(self) -> list[PhaseResult]:
+        return [self.attention.finish()] if self.attention else []
+
     def work(self, directory: Path) -> dict[str, Any]:
         task, clusters = self.task(self.sight()), None
         if isinstance(task, Predictor):
@@ -49,7 +53,7 @@ class PredictorPhase(Phase):
                 made = clustering.record["regions"]
             clusters = ClusterMaskCallback(made)
         anew = self.experiment.scheme.reestimate_bn
-        return train_and_test(self.run, task, directory, self.name, clusters, reestimate_bn=anew)
+        return train_and_test(self, task, directory, clusters, reestimate_bn=anew)
 
     def sight(self) -> RunAttention:
         """Where the scheme looks, once phases 1 and 2 are finished."""

@@ -13,42 +13,45 @@ from fer_perturb.processes import is_first, of_each
 from fer_perturb.runs.machine import device_name
 from fer_perturb.runs.run_directory import commit
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.phases.phase import FinishedPhase, Run
+from fer_perturb.tasks.phases.epoch_pictures import EpochPictures
+from fer_perturb.tasks.phases.phase import Phase, Run, ShownPhase
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.training.callbacks import callbacks_of
 from fer_perturb.tasks.training.classifier import Classifier
 from fer_perturb.tasks.training.fitting import fit, make_trainer
-from fer_perturb.tasks.training.loggers import phase_logger
+from fer_perturb.tasks.training.loggers import KeepsWeights, Shows, phase_logger
 from fer_perturb.tasks.training.predictions import predict, write_predictions
 
 WEIGHTS = "weights.safetensors"
 
 
 def train_and_test(
-    run: Run,
+    phase: Phase,
     task: Classifier,
     directory: Path,
-    phase: str,
     clusters: ClusterMaskCallback | None = None,
     reestimate_bn: bool = False,
 ) -> dict[str, Any]:
-    """Fits a classifier, and leaves its weights, predictions and pictures in `directory`; what it recorded.
+    """Fits a phase's classifier, and leaves its weights, predictions and pictures in `directory`; what it recorded.
 
-    phase: its name, for the logger. reestimate_bn: whether batch norm's statistics are made anew, before testing. Of
-    several processes the first tests it; what the others return is not used.
+    reestimate_bn: whether batch norm's statistics are made anew, before testing. Of several processes the first tests
+    it; what the others return is not used.
     """
-    experiment = run.experiment
+    run, experiment = phase.run, phase.experiment
     callbacks = [*callbacks_of(experiment.callbacks), *([clusters] if clusters else [])]
     with ExitStack() as stack:
 
         def logger_of_this_process() -> Logger:
-            return stack.enter_context(phase_logger(experiment, phase)) if is_first() else DummyLogger()
+            return stack.enter_context(phase_logger(experiment, phase.name)) if is_first() else DummyLogger()
 
         logger = of_each(logger_of_this_process)
+        if is_first() and isinstance(logger, Shows) and logger.pictures_every_n_epochs:
+            callbacks.append(EpochPictures(run, directory, logger, logger.pictures_every_n_epochs))
         record = fit(
             task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
         )
+        step = task.trainer.global_step
         if not is_first():
             return record
         trainer = make_trainer(run.alone, task.recipe, directory, None)
@@ -57,7 +60,11 @@ def train_and_test(
         write_bytes(directory / WEIGHTS, save({key: value.contiguous() for key, value in task.state_dict().items()}))
         path = directory / "predictions" / f"{experiment.data.name}.parquet"
         write_predictions(path, experiment.data, predict(task, experiment.data, trainer), experiment.recipe.tta)
-        run.show(FinishedPhase(task, run.data, directory, logger))
+        run.show(ShownPhase(task, run.data, directory, logger, step, finished=True))
+        if isinstance(logger, KeepsWeights):
+            earlier = {f"{result.directory.parent.name}-{result.key}": result.directory for result in phase.made_from()}
+            files = {name: folder / WEIGHTS for name, folder in earlier.items()}
+            logger.weights(f"{phase.name}-{phase.key()}", directory / WEIGHTS, files)
     if clusters and clusters.history:
         record["clusters"] = clusters.history
     run.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
