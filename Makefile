@@ -5,7 +5,7 @@ PEERS := .venv/.peers
 PAGES := .venv/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train study test test-fast lint docs bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train study dashboard leet wandb-sync test test-fast lint docs bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,15 @@ train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
 
 study: $(READY) ## the confirmatory runs of docs/protocol.md, those that are missing: make study ARGS="--dry-run"
 	$(BIN)/python -m results.study $(ARGS)
+
+dashboard: $(READY) ## runs trained with logger=tensorboard, served on this machine
+	$(BIN)/python -m fer_perturb.dashboard action=tensorboard $(ARGS)
+
+leet: $(READY) ## runs trained with logger=wandb, in this terminal
+	$(BIN)/python -m fer_perturb.dashboard action=leet $(ARGS)
+
+wandb-sync: $(READY) ## send to wandb what was logged on this machine only
+	$(BIN)/python -m fer_perturb.dashboard action=sync $(ARGS)
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)

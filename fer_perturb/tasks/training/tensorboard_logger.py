@@ -39,7 +39,7 @@ class PhaseTensorBoardLogger(TensorBoardLogger):
         self.experiment.add_text("settings", f"```yaml\n{yaml.safe_dump(params, sort_keys=False)}```")
         chosen = {group: params[group]["name"] for group in ("dataset", "scheme", "recipe")}
         chosen |= {"model": params["model"]["backbone"], "seed": params["seed"]}
-        chosen |= {key: params["about"][key] for key in ("phase", "sweep", "commit", "data")}
+        chosen |= {key: params["about"][key] for key in ("phase", "sweep")}
         *start, _ = hparams({key: value for key, value in chosen.items() if value is not None}, dict.fromkeys(METRICS))
         self._write(*start)
 
