@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from commanding import Commands, Shown
+from composing import composed
+from omegaconf import DictConfig
+from reading import leaves, read_by
 
+from fer_perturb.errors import UserError
 from fer_perturb.runs import logs
 
 CHAIN = "fer2013/vgg16/perturb/seed0-0a1b2c3d/logs"
@@ -154,3 +158,17 @@ def test_without_wandb_workspaces_one_is_told(dashboard: Any, monkeypatch: pytes
 
 def test_actions(dashboard: Any) -> None:
     assert dashboard("action=show").sentence == "action=show: expected publish, tensorboard, leet, sync."
+
+
+def test_every_key_is_read(dashboard: Any) -> None:
+    """But paths.data, which all entry points have."""
+    from fer_perturb import dashboard as command
+
+    def refused(config: DictConfig) -> None:
+        with pytest.raises(UserError):
+            command.dashboard(config)
+
+    read, keys = set(), set(leaves(composed(name="dashboard")))
+    for action in ("publish", "leet"):
+        read |= read_by(refused, composed(f"action={action}", name="dashboard"))
+    assert keys - read == {"paths.data"}
