@@ -51,7 +51,7 @@ def _show_scores(phase: ShownPhase, logger: Shows | None) -> None:
     numbers = {f"{name}/{key}": of[key] for name, of in reached.items() for key in LOGGED}
     classes: dict[str, dict[str, Any]] = reached["test"]["per_class"]
     numbers |= {f"test_by_class/{name}": of["accuracy"] for name, of in classes.items() if of["support"]}
-    phase.logger.log_metrics(numbers, phase.step)
+    phase.logger.log_metrics({**numbers, "epoch": phase.epoch}, phase.step)
     if logger:
         logger.picture("confusion", matrix, phase.step)
         rows = [[name, of["accuracy"], of["f1"], of["support"]] for name, of in classes.items()]

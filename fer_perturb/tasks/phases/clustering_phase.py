@@ -51,7 +51,7 @@ class ClusteringPhase(Phase):
         with phase_logger(self.experiment, self.name) as logger:
             trainer = make_trainer(self.run.alone, recipe, directory, logger)
             trainer.predict(task, task.predict_dataloader(), return_predictions=False)
-            logger.log_metrics(numbers_of(task.record), step=0)
+            logger.log_metrics({**numbers_of(task.record), "epoch": 0}, step=0)
             logger.save()  # Lightning has finished with the logger before this
         network = sight.classifier.network if sight.classifier else None
         cost = looking(network, self.experiment.scheme, recipe, size, task.looked_at)

@@ -24,10 +24,8 @@ class EpochPictures(pl.Callback):
         if (trainer.current_epoch + 1) % self.every:
             return
         with undisturbed(trainer, pl_module):
-            step = last_step(trainer)
-            self.run.show(ShownPhase(pl_module, self.run.data, self.directory, self.logger, step, finished=False))
-
-
-def last_step(trainer: pl.Trainer) -> int:
-    """The step that Lightning logs an epoch's metrics at, counted from 0."""
-    return trainer.global_step - 1
+            epoch, step = trainer.current_epoch, trainer.global_step - 1
+            phase = ShownPhase(
+                pl_module, self.run.data, self.directory, self.logger, epoch=epoch, step=step, finished=False
+            )
+            self.run.show(phase)

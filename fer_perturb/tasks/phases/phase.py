@@ -20,13 +20,14 @@ from fer_perturb.tasks.training.fitting import make_trainer, on_one_device, refu
 class ShownPhase:
     """What a phase that trains shows of itself: at the end of some epochs, and, `finished`, before its logger closes.
 
-    step: how far its training is.
+    epoch, step: the last ones of its training so far, counted from 0, as Lightning logs them.
     """
 
     task: Classifier
     data: FaceDataModule
     directory: Path
     logger: Logger
+    epoch: int
     step: int
     finished: bool
 

@@ -13,7 +13,7 @@ from fer_perturb.processes import is_first, of_each
 from fer_perturb.runs.machine import device_name
 from fer_perturb.runs.run_directory import commit
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.phases.epoch_pictures import EpochPictures, last_step
+from fer_perturb.tasks.phases.epoch_pictures import EpochPictures
 from fer_perturb.tasks.phases.phase import Phase, Run, ShownPhase
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
@@ -51,7 +51,7 @@ def train_and_test(
         record = fit(
             task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
         )
-        step = last_step(task.trainer)
+        epoch, step = record["epochs"] - 1, task.trainer.global_step - 1
         if not is_first():
             return record
         trainer = make_trainer(run.alone, task.recipe, directory, None)
@@ -60,7 +60,7 @@ def train_and_test(
         write_bytes(directory / WEIGHTS, save({key: value.contiguous() for key, value in task.state_dict().items()}))
         path = directory / "predictions" / f"{experiment.data.name}.parquet"
         write_predictions(path, experiment.data, predict(task, experiment.data, trainer), experiment.recipe.tta)
-        run.show(ShownPhase(task, run.data, directory, logger, step, finished=True))
+        run.show(ShownPhase(task, run.data, directory, logger, epoch=epoch, step=step, finished=True))
         if isinstance(logger, KeepsWeights):
             earlier = {f"{result.directory.parent.name}-{result.key}": result.directory for result in phase.made_from()}
             files = {name: folder / WEIGHTS for name, folder in earlier.items()}
