@@ -307,6 +307,18 @@ def test_online_the_weights_are_artifacts_with_their_lineage(data_directory: Pat
     assert predictor[1] != other[1]
 
 
+def test_a_phase_that_is_done_needs_wandb_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(artifact: Any) -> None:
+        raise ConnectionError("the network has gone")
+
+    settings = {"project": "faces", "mode": "disabled", "pictures_every_n_epochs": 0}
+    logger = Online(save_dir=tmp_path / "logs", name="predictor", **settings)
+    logger.experiment.use_artifact = fail
+    (tmp_path / "weights").write_bytes(b"1")
+    logger.weights("predictor-1", tmp_path / "weights", {"attention-1": tmp_path / "weights"})
+    assert "wandb does not have the weights predictor-1: the network has gone." in capsys.readouterr().out
+
+
 def test_the_sweep_is_the_experiment_of_the_command_line(
     commands: Commands, data_directory: Path, tmp_path: Path
 ) -> None:

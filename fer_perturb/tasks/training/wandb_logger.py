@@ -9,7 +9,7 @@ from typing import Any, cast
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
-from fer_perturb.errors import UserError, first_line
+from fer_perturb.errors import UserError, first_line, warn
 from fer_perturb.services import answers
 
 MODES = ("offline", "online", "disabled")
@@ -80,11 +80,18 @@ class PhaseWandbLogger(WandbLogger):
 
     def weights(self, name: str, file: Path, made_from: dict[str, Path]) -> None:
         """An artifact of the run's, made from others: wandb knows each by its content, whoever has sent it. Only
-        online: what is sent later would need the space twice."""
-        if self.online:
+        online: what is sent later would need the space twice.
+
+        A phase that is done does not fail because wandb cannot be reached any more.
+        """
+        if not self.online:
+            return
+        try:
             for other, path in made_from.items():
                 self.experiment.use_artifact(weights_artifact(other, path))
             self.experiment.log_artifact(weights_artifact(name, file))
+        except Exception as error:  # of the service's, which are of many kinds
+            warn(f"wandb does not have the weights {name}: {first_line(error)} They lie in the run's folder.")
 
     def close(self, failed: bool) -> None:
         """Ends the run; failed: whether the phase did."""
