@@ -13,8 +13,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,7 @@ def run_phase(
     Of two programs that want the same phase one works and the other waits. Of the processes of one program the first
     finds or makes it, the others wait; work that is done `together` is done by all of them.
     """
-    key = content_key(content)
-    directory = cache / name / key
-    partial, lock = directory.with_name(key + PARTIAL), FileLock(directory.with_name(key + ".lock"))
+    key, directory, partial, lock = _place(cache, name, content)
     try:
         cached, whole = of_first(lambda: _look(directory, partial, lock, title))
         if not whole:
@@ -79,6 +77,28 @@ def run_phase(
     finally:
         lock.release()
     return PhaseResult(key, directory, cached, of_first(lambda: read_record(directory)))
+
+
+@contextmanager
+def opened_phase(cache: Path, name: str, title: str, content: dict[str, Any]) -> Iterator[tuple[Path, bool]]:
+    """The folder of a phase of that content, and whether its work is done; for one process, which may do a part of it.
+
+    No other has the phase until the block ends. `run_phase` then goes on with what was left in the folder.
+    """
+    _, directory, partial, lock = _place(cache, name, content)
+    try:
+        cached, whole = _look(directory, partial, lock, title)
+        yield directory if cached else partial, whole
+    finally:
+        lock.release()
+        release_memory()
+
+
+def _place(cache: Path, name: str, content: dict[str, Any]) -> tuple[str, Path, Path, FileLock]:
+    """The key of a phase; where it lies when it is finished, and before; and its lock."""
+    key = content_key(content)
+    directory = cache / name / key
+    return key, directory, directory.with_name(key + PARTIAL), FileLock(directory.with_name(key + ".lock"))
 
 
 def _look(directory: Path, partial: Path, lock: FileLock, title: str) -> tuple[bool, bool]:

@@ -1,5 +1,9 @@
 """The Perturb Scheme: three phases, each of which leaves on disk what the next one reads."""
 
+from pathlib import Path
+
+from pytorch_lightning import Callback
+
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.files import link
 from fer_perturb.processes import of_each, of_first
@@ -29,13 +33,21 @@ class Chain:
         """Runs one phase after another, and tests the predictor; what each recorded, which its folder in the run's
         directory holds as well."""
         self.run.join()
-        of_each(self.refuse_what_cannot_work)
-        of_first(lambda: describe_run(self.experiment.settings, self.run.directory))
-        attention = self.attention.finish() if self.attention else None
-        clustering = self.clustering.finish() if self.clustering else None
+        attention, clustering = self._phases_1_and_2()
         predictor = self.predictor.finish()
         of_first(lambda: self._test(predictor))
         return {"attention": attention, "clustering": clustering, "predictor": predictor}
+
+    def train(self, watch: Callback) -> Path | None:
+        """Phases 1 and 2, and the training of phase 3 before the eyes of `watch`: see PredictorPhase.train."""
+        self._phases_1_and_2()
+        return self.predictor.train(watch)
+
+    def _phases_1_and_2(self) -> tuple[PhaseResult | None, PhaseResult | None]:
+        of_each(self.refuse_what_cannot_work)
+        of_first(lambda: describe_run(self.experiment.settings, self.run.directory))
+        attention = self.attention.finish() if self.attention else None
+        return attention, self.clustering.finish() if self.clustering else None
 
     def _test(self, predictor: PhaseResult) -> None:
         for file in (predictor.directory / "predictions").iterdir():

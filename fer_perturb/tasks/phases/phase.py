@@ -79,6 +79,12 @@ class Phase(ABC):
     def title(self) -> str:
         """What the person at the terminal is told that it is."""
 
+    @property
+    def full_title(self) -> str:
+        """The title, and of which run."""
+        of = self.experiment
+        return f"{self.title}: {of.scheme.name}, {of.network.name}, seed {of.seed}"
+
     @abstractmethod
     def content(self) -> dict[str, Any]:
         """All that decides the result, as JSON can hold it."""
@@ -97,11 +103,10 @@ class Phase(ABC):
     def finish(self) -> PhaseResult:
         """The result: found, or made; it is put into the run's directory as well."""
         if self.result is None:
-            told = f"{self.title}: {self.experiment.scheme.name}, {self.experiment.network.name}"
             self.result = run_phase(
                 self.run.cache,
                 self.name,
-                f"{told}, seed {self.experiment.seed}",
+                self.full_title,
                 self.content(),
                 self.work,
                 together=self.together,

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pytorch_lightning import Callback
 from safetensors.torch import load_file
 
 from fer_perturb.checked import told
 from fer_perturb.models.gates import GatedNetwork
-from fer_perturb.runs.phase_cache import PhaseResult
+from fer_perturb.runs.phase_cache import PhaseResult, opened_phase
 from fer_perturb.tasks.phases.attention_clustering import load_state
 from fer_perturb.tasks.phases.attention_phase import AttentionPhase
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
@@ -15,7 +16,7 @@ from fer_perturb.tasks.phases.clustering_phase import ClusteringPhase, run_atten
 from fer_perturb.tasks.phases.phase import Phase, Run
 from fer_perturb.tasks.phases.predictor import VERSION, Predictor
 from fer_perturb.tasks.phases.sight import RunAttention
-from fer_perturb.tasks.phases.trained import WEIGHTS, train_and_test
+from fer_perturb.tasks.phases.trained import WEIGHTS, fitted, train_and_test
 from fer_perturb.tasks.training.classifier import Classifier
 from fer_perturb.tasks.training.fitting import make_trainer
 from fer_perturb.tasks.training.predictions import predict, write_predictions
@@ -44,6 +45,25 @@ class PredictorPhase(Phase):
         return [self.attention.finish()] if self.attention else []
 
     def work(self, directory: Path) -> dict[str, Any]:
+        task, clusters = self._ready()
+        anew = self.experiment.scheme.reestimate_bn
+        return train_and_test(self, task, directory, clusters, reestimate_bn=anew)
+
+    def train(self, watch: Callback) -> Path | None:
+        """Trains before the eyes of `watch`, and no more: nothing is tested, and `finish` goes on with what is there.
+
+        The folder of the phase instead, where that is finished already. For one process.
+        """
+        run = self.run
+        with opened_phase(run.cache, self.name, self.full_title, self.content()) as (directory, whole):
+            if whole:
+                return directory
+            task, clusters = self._ready()
+            with fitted(self, task, directory, [*([clusters] if clusters else []), watch]):
+                return None
+
+    def _ready(self) -> tuple[Classifier, ClusterMaskCallback | None]:
+        """What is trained, with the regions of phase 2, and what makes them anew."""
         task, clusters = self.task(self.sight()), None
         if isinstance(task, Predictor):
             made = None
@@ -52,8 +72,7 @@ class PredictorPhase(Phase):
                 load_state(clustering.directory, task.region_state)
                 made = clustering.record["regions"]
             clusters = ClusterMaskCallback(made)
-        anew = self.experiment.scheme.reestimate_bn
-        return train_and_test(self, task, directory, clusters, reestimate_bn=anew)
+        return task, clusters
 
     def sight(self) -> RunAttention:
         """Where the scheme looks, once phases 1 and 2 are finished."""

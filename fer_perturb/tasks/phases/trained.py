@@ -1,9 +1,11 @@
 """What phases 1 and 3 do alike: fit, save, test, show, and account for it."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 from pytorch_lightning.loggers.logger import DummyLogger, Logger
 from safetensors.torch import save
 
@@ -26,6 +28,29 @@ from fer_perturb.tasks.training.predictions import predict, write_predictions
 WEIGHTS = "weights.safetensors"
 
 
+@contextmanager
+def fitted(
+    phase: Phase, task: Classifier, directory: Path, callbacks: Sequence[pl.Callback]
+) -> Iterator[tuple[Logger, dict[str, Any]]]:
+    """Fits a phase's classifier, with the experiment's callbacks before `callbacks`; the phase's logger, which is open
+    until the block ends, and what was recorded. Checkpoints lie in `directory`."""
+    run, experiment = phase.run, phase.experiment
+    watching = [*callbacks_of(experiment.callbacks), *callbacks]
+    with ExitStack() as stack:
+
+        def logger_of_this_process() -> Logger:
+            return stack.enter_context(phase_logger(experiment, phase.name)) if is_first() else DummyLogger()
+
+        logger = of_each(logger_of_this_process)
+        if is_first() and isinstance(logger, Shows) and logger.pictures_every_n_epochs:
+            watching.append(EpochPictures(run, directory, logger, logger.pictures_every_n_epochs))
+        record = fit(
+            task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=watching
+        )
+        yield logger, record
+    run.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
+
+
 def train_and_test(
     phase: Phase,
     task: Classifier,
@@ -39,18 +64,7 @@ def train_and_test(
     it; what the others return is not used.
     """
     run, experiment = phase.run, phase.experiment
-    callbacks = [*callbacks_of(experiment.callbacks), *([clusters] if clusters else [])]
-    with ExitStack() as stack:
-
-        def logger_of_this_process() -> Logger:
-            return stack.enter_context(phase_logger(experiment, phase.name)) if is_first() else DummyLogger()
-
-        logger = of_each(logger_of_this_process)
-        if is_first() and isinstance(logger, Shows) and logger.pictures_every_n_epochs:
-            callbacks.append(EpochPictures(run, directory, logger, logger.pictures_every_n_epochs))
-        record = fit(
-            task, run.data, settings=experiment.trainer, directory=directory, logger=logger, callbacks=callbacks
-        )
+    with fitted(phase, task, directory, [clusters] if clusters else []) as (logger, record):
         epoch, step = record["epochs"] - 1, task.trainer.global_step - 1
         if not is_first():
             return record
@@ -67,7 +81,6 @@ def train_and_test(
             logger.weights(f"{phase.name}-{phase.key()}", directory / WEIGHTS, files)
     if clusters and clusters.history:
         record["clusters"] = clusters.history
-    run.data.trainer = None  # it would keep the phase's trainer, task and optimiser in memory
     speed = record["images"] / record["seconds"]
     device = device_name(run.trainer.strategy.root_device, run.trainer.world_size)
     made = {"commit": commit(), "device": device, "images_per_second": speed}

@@ -1,0 +1,101 @@
+"""python -m fer_perturb.search: settings that reach more on val, by trials that are ordinary runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from fer_perturb.command_line.entry_point import conf_directory, entry_point
+from fer_perturb.command_line.words import composition_error
+from fer_perturb.errors import UserError, say
+
+
+def search(config: DictConfig) -> str:
+    """Makes the trials that `config` (conf/search.yaml, composed) asks for and that are not made yet.
+
+    What is to be said of them at the end: how many there are, and the command that trains and tests the best.
+    """
+    # here, not above, so that --help is fast
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise UserError("A search needs Optuna: pip install 'fer_perturb[search]'.") from error
+    from fer_perturb.checked import made
+    from fer_perturb.experiment.experiment import open_experiment
+    from fer_perturb.experiment.identity import decisive
+    from fer_perturb.report.phase_pictures import show_phase
+    from fer_perturb.runs.phase_cache import content_key
+    from fer_perturb.searching.space import command, distributions, lowest, overrides
+    from fer_perturb.searching.study import Trials
+    from fer_perturb.searching.trial import Reporter, validated
+    from fer_perturb.tasks.chain import Chain
+
+    if "members" in config.model:
+        raise UserError("model=ensemble has no training of its own: search for its members one by one.")
+    asked = cast(dict[str, Any], OmegaConf.to_container(config.search, resolve=True))
+    given = given_words()
+    space = distributions(asked["space"], fixed={word.lstrip("+~").partition("=")[0] for word in given})
+    first = open_experiment(composed([*given, *overrides(lowest(space))]))  # what cannot work is better refused now
+    of = {"settings": decisive(first.settings), "space": asked["space"], "seed": asked["seed"]}
+    name = "-".join(
+        [
+            *(HydraConfig.get().runtime.choices.search, first.data.name, first.network.name, first.scheme.name),
+            content_key(of)[:8],
+        ]
+    )
+    pruner = made(asked["pruner"], "search.pruner") if asked["pruner"] else None
+    trials = Trials(Path(config.paths.outputs, "search"), name, space, asked["seed"], pruner)
+    say(f"Search {name} in {trials.journal}")
+    while True:
+        with trials.next(asked["trials"]) as trial:
+            if trial is None:
+                break
+            words = overrides(trial.params)
+            say(f"Trial {trial.number}: {' '.join(words)}")
+            reporter = Reporter(trial, trials.values_before(trial))
+            accuracy = validated(Chain(open_experiment(composed([*given, *words])), show_phase), reporter)
+            trials.end(trial, accuracy)
+            reached = "ended early" if accuracy is None else f"{100 * accuracy:.2f} % on val"
+            say(f"Trial {trial.number}: {reached}")
+    best = trials.best
+    counted = ", ".join(f"{count} {word}" for word, count in trials.count().items())
+    return (
+        f"{counted}. The best is trial {best.number}, {100 * best.values[0]:.2f} % on val. To finish and test it:\n\n  "
+        + command([*folder_of_configs(), *given, *overrides(best.params)])
+    )
+
+
+def given_words() -> list[str]:
+    """The overrides of the command line for `train`, too: all but those of the search itself."""
+    words: Sequence[str] = HydraConfig.get().overrides.task
+    return [word for word in words if word.lstrip("+~").partition("=")[0].split(".")[0] != "search"]
+
+
+def folder_of_configs() -> list[str]:
+    """--config-dir of the command line, if there is one."""
+    sources = HydraConfig.get().runtime.config_sources
+    return [f"--config-dir={source.path}" for source in sources if source.provider == "command-line"]
+
+
+def composed(words: list[str]) -> DictConfig:
+    """conf/train.yaml with overrides. Raises UserError for those that it does not have."""
+    try:
+        return compose("train", words)
+    except HydraException as error:
+        raise composition_error(error, "train", words, conf_directory()) from error
+
+
+def report(told: list[str], config: DictConfig) -> None:
+    """Says how to train and test the best."""
+    for text in told:
+        print(f"\n{text}")
+
+
+main = entry_point("search", search, report, goes_on=True)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The trials of a search in a file that several processes share, and that outlives each of them."""
+
+import json
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from fer_perturb.errors import UserError, first_line, warn
+from fer_perturb.files import UnwritableError
+from fer_perturb.searching.sampler import SeededByTrial
+
+JOURNAL = "journal.log"
+AGAIN = "again"  # of a trial: the number of the one that was killed, whose point it has
+REASON = "reason"  # of a trial that failed: why; those that were killed could not say
+
+
+class Trials:
+    """A study of Optuna's in `directory`/journal.log, which begins or goes on.
+
+    space: key -> distribution. seed: of what is drawn. pruner: None = no trial is ended early.
+    Raises UserError for a journal that is damaged.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, space: dict[str, BaseDistribution], seed: int, pruner: BasePruner | None
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.locks, self.name, self.space = directory / ".locks", name, space
+        self.locks.mkdir(exist_ok=True)
+        self.lock = FileLock(self.locks / f"{name}.lock")
+        self.journal = directory.resolve() / JOURNAL  # Optuna's lock is a link to it
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with FileLock(self.locks / f"{JOURNAL}.lock"):
+            drop_torn_line(self.journal)
+            try:
+                self.study = optuna.create_study(
+                    storage=JournalStorage(JournalFileBackend(str(self.journal))),
+                    sampler=SeededByTrial(seed),
+                    pruner=pruner or optuna.pruners.NopPruner(),
+                    study_name=name,
+                    direction="maximize",
+                    load_if_exists=True,
+                )
+            except (json.JSONDecodeError, KeyError, ValueError) as error:
+                raise UserError(
+                    f"{self.journal} is damaged ({first_line(error)}) Move it out of the way to begin anew: trained "
+                    "trials are found again."
+                ) from error
+
+    @contextmanager
+    def next(self, most: int) -> Iterator[optuna.Trial | None]:
+        """A trial that nobody else has, until the block ends; None where there are `most`.
+
+        One that was killed is begun again as another with the same point. What fails in the block is told, and the
+        trial marked as failed; what fills the disk, or stops this process, passes.
+        """
+        with self.lock:
+            self._again_what_was_killed()
+            found = self.study.get_trials(deepcopy=False)
+            waiting = any(one.state == TrialState.WAITING for one in found)
+            trial = None
+            if waiting or sum(not was_killed(one) for one in found) < most:
+                trial = self.study.ask(self.space)
+                own = self._lock_of(trial.number)
+                own.acquire()
+        if trial is None:
+            yield None
+            return
+        try:
+            yield trial
+        except (UnwritableError, OSError):
+            raise  # no matter of this trial
+        except Exception as error:
+            trial.set_user_attr(REASON, first_line(error))
+            trial.set_user_attr("traceback", traceback.format_exc())
+            self.study.tell(trial, state=TrialState.FAIL)
+            warn(f"Trial {trial.number} failed: {first_line(error)}")
+        finally:
+            own.release()
+
+    def _again_what_was_killed(self) -> None:
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            lock = self._lock_of(trial.number)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue  # somebody is at work on it
+            self.study.tell(trial.number, state=TrialState.FAIL)
+            self.study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
+            lock.release()
+
+    def _lock_of(self, number: int) -> FileLock:
+        return FileLock(self.locks / f"{self.name}-{number}.lock")
+
+    def values_before(self, trial: optuna.Trial) -> dict[int, float]:
+        """What was reported of the same point, epoch -> accuracy, by a trial that was killed."""
+        earlier = trial.user_attrs.get(AGAIN)
+        return {} if earlier is None else self.study.get_trials(deepcopy=False)[earlier].intermediate_values
+
+    def end(self, trial: optuna.Trial, accuracy: float | None) -> None:
+        """accuracy: None where the trial was ended early."""
+        self.study.tell(trial, accuracy, TrialState.PRUNED if accuracy is None else TrialState.COMPLETE)
+
+    def count(self) -> dict[str, int]:
+        """How many trials are finished, were ended early, and failed."""
+        found = [one for one in self.study.get_trials(deepcopy=False) if not was_killed(one)]
+        states = {"finished": TrialState.COMPLETE, "ended early": TrialState.PRUNED, "failed": TrialState.FAIL}
+        return {word: sum(one.state == state for one in found) for word, state in states.items()}
+
+    @property
+    def best(self) -> FrozenTrial:
+        """The finished trial of the highest accuracy. Raises UserError where there is none."""
+        try:
+            return self.study.best_trial
+        except ValueError as error:
+            raise UserError(f"No trial of {self.name} has finished: {self.count()}.") from error
+
+
+def was_killed(trial: FrozenTrial) -> bool:
+    """Whether its process ended before it could say how the trial ended."""
+    return trial.state == TrialState.FAIL and REASON not in trial.user_attrs
+
+
+def drop_torn_line(journal: Path) -> None:
+    """Drops the last line where it is not whole: the disk was full, or the power failed."""
+    if journal.is_file() and (text := journal.read_bytes()) and not text.endswith(b"\n"):
+        os.truncate(journal, text.rfind(b"\n") + 1)

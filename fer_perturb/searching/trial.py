@@ -1,0 +1,63 @@
+"""One trial: a run whose phase 3 is trained and not yet tested, so that nobody chooses by the test."""
+
+from collections.abc import Mapping
+
+import optuna
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from fer_perturb.analysis.metrics import accuracy
+from fer_perturb.analysis.predictions import read_predictions
+from fer_perturb.errors import UserError
+from fer_perturb.tasks.chain import Chain
+from fer_perturb.tasks.training.classifier import MONITOR
+
+
+class Reporter(Callback):
+    """Reports the accuracy on val after each epoch, and ends the training where the pruner says so.
+
+    before: what was reported already, epoch -> accuracy. It has no state in checkpoints, so that `train` needs none.
+    """
+
+    def __init__(self, trial: optuna.Trial, before: Mapping[int, float]) -> None:
+        self.trial = trial
+        self.reported: dict[int, float] = {}
+        self.pruned = False
+        self.best: float | None = None
+        for epoch, value in before.items():
+            self._report(value, epoch)
+
+    def _report(self, value: float, epoch: int) -> None:
+        if epoch not in self.reported:  # an epoch is trained again where its checkpoint was not yet written
+            self.reported[epoch] = value
+            self.trial.report(value, epoch)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._report(float(trainer.callback_metrics[MONITOR]), trainer.current_epoch)
+        last = trainer.current_epoch + 1 == trainer.max_epochs
+        if not last and self.trial.should_prune():
+            self.pruned = trainer.should_stop = True  # after this epoch's checkpoint
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Also where all epochs had been trained before."""
+        (best,) = [of.best_model_score for of in trainer.checkpoint_callbacks if getattr(of, "monitor", None)]
+        self.best = float(best)
+
+
+def validated(chain: Chain, reporter: Reporter) -> float | None:
+    """Trains a chain; the accuracy on val of its best epoch, or None where it was ended early.
+
+    Its test is left to `train` with the same overrides, which goes on from there.
+    Raises UserError for a trainer of several devices.
+    """
+    if chain.run.trainer.world_size > 1:
+        raise UserError("trainer.devices: expected 1 in a search, each trial of which has one device. Start several.")
+    finished = chain.train(reporter)
+    if finished is None:
+        return None if reporter.pruned else reporter.best
+    path, inference = (
+        finished / "predictions" / f"{chain.experiment.data.name}.parquet",
+        chain.experiment.scheme.inference,
+    )
+    found = read_predictions(path, split="val", inference=inference, tta="none")
+    assert found is not None
+    return accuracy(found.logits, found.labels)
