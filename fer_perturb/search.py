@@ -31,7 +31,7 @@ def search(config: DictConfig) -> str:
     from fer_perturb.runs.phase_cache import content_key
     from fer_perturb.searching.space import command, distributions, lowest, overrides
     from fer_perturb.searching.study import Trials
-    from fer_perturb.searching.trial import Reporter, validated
+    from fer_perturb.searching.trial import Reporter, refuse_what_cannot_work, validated
     from fer_perturb.tasks.chain import Chain
 
     if "members" in config.model:
@@ -39,11 +39,12 @@ def search(config: DictConfig) -> str:
     asked = cast(dict[str, Any], OmegaConf.to_container(config.search, resolve=True))
     given = given_words()
     space = distributions(asked["space"], fixed={word.lstrip("+~").partition("=")[0] for word in given})
-    first = open_experiment(composed([*given, *overrides(lowest(space))]))  # what cannot work is better refused now
+    first = open_experiment(composed([*given, *overrides(lowest(space))]))
+    refuse_what_cannot_work(Chain(first))  # better now than trial by trial
     of = {"settings": decisive(first.settings), "space": asked["space"], "seed": asked["seed"]}
     name = "-".join(
         [
-            *(HydraConfig.get().runtime.choices.search, first.data.name, first.network.name, first.scheme.name),
+            *(HydraConfig.get().runtime.choices["search"], first.data.name, first.network.name, first.scheme.name),
             content_key(of)[:8],
         ]
     )

@@ -18,6 +18,7 @@ from small_fer2013 import pictures, write_folder, write_zip
 from fer_perturb.command_line.entry_point import conf_directory
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.schemes.scheme import scheme_from
+from fer_perturb.searching.space import distributions, lowest, overrides
 
 GROUPS = (
     *("dataset", "model", "attention_model", "scheme", "recipe"),
@@ -32,6 +33,14 @@ def test_every_config_composes(group: str, choice: str) -> None:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     Recipe.from_settings(plain["recipe"], (48, 48))
     scheme_from(plain["scheme"])
+
+
+@pytest.mark.parametrize("search", choices("search"))
+def test_every_search_has_a_space_of_keys_that_there_are(search: str) -> None:
+    config = composed(f"search={search}", name="search")
+    plain: Any = OmegaConf.to_container(config.search, resolve=True, throw_on_missing=True)
+    trained = composed(*overrides(lowest(distributions(plain["space"], fixed=()))))
+    scheme_from(OmegaConf.to_container(trained.scheme, resolve=True))
 
 
 @pytest.mark.parametrize("dataset", choices("dataset"))

@@ -10,7 +10,19 @@ import pytest
 import fer_perturb
 
 PACKAGE = Path(fer_perturb.__file__).parent
-ORDER = ["command_line", "data", "models", "perturb", "schemes", "runs", "experiment", "tasks", "analysis", "report"]
+ORDER = [
+    "command_line",
+    "data",
+    "models",
+    "perturb",
+    "schemes",
+    "runs",
+    "experiment",
+    "tasks",
+    "analysis",
+    "searching",
+    "report",
+]
 ROOMS = [  # of data: each may use those before it
     *("emotions", "file_names", "decode", "csv_table"),
     *("drawn_faces", "occlusion", "packed", "quality", "augmentation", "loading", "ferplus", "readers", "landmarks"),

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from optuna.distributions import (
-    BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
@@ -14,11 +13,15 @@ from optuna.distributions import (
 
 from fer_perturb.errors import UserError
 
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+Space = dict[str, Distribution]
+"""Key of the config -> from where its value is drawn."""
+
 RANGE = {"low", "high", "log", "step"}
 EXPECTED = "expected a list of choices, or {low: …, high: …} with log: true or step: … if you like"
 
 
-def distributions(space: Mapping[str, Any], fixed: Collection[str]) -> dict[str, BaseDistribution]:
+def distributions(space: Mapping[str, Any], fixed: Collection[str]) -> Space:
     """Key of the config -> from where its value is drawn; keys that are `fixed` are left out.
 
     Raises UserError for what is no such space.
@@ -29,12 +32,12 @@ def distributions(space: Mapping[str, Any], fixed: Collection[str]) -> dict[str,
     return found
 
 
-def lowest(space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+def lowest(space: Space) -> dict[str, Any]:
     """A point of the space: the first choices, and the lower ends."""
     return {key: of.choices[0] if isinstance(of, CategoricalDistribution) else of.low for key, of in space.items()}
 
 
-def _distributions(space: Mapping[str, Any], under: str, where: str) -> Iterator[tuple[str, BaseDistribution]]:
+def _distributions(space: Mapping[str, Any], under: str, where: str) -> Iterator[tuple[str, Distribution]]:
     for name, of in space.items():
         key, told = f"{under}{name}", f"{where}.{name}"
         if isinstance(of, dict) and not RANGE & set(of):
@@ -46,7 +49,7 @@ def _distributions(space: Mapping[str, Any], under: str, where: str) -> Iterator
             raise UserError(f"{told}={of}: {EXPECTED} ({' '.join(str(error).split())}).") from error
 
 
-def _distribution(of: Any) -> BaseDistribution:
+def _distribution(of: Any) -> Distribution:
     if isinstance(of, list):
         return CategoricalDistribution(of)
     low, high, log, step = of["low"], of["high"], of.get("log", False), of.get("step")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -17,10 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fer_perturb.errors import UserError, first_line, warn
 from fer_perturb.files import UnwritableError
-from fer_perturb.searching.sampler import SeededByTrial
+from fer_perturb.searching.sampler import AGAIN, SeededByTrial
+from fer_perturb.searching.space import Space
 
 JOURNAL = "journal.log"
-AGAIN = "again"  # of a trial: the number of the one that was killed, whose point it has
 REASON = "reason"  # of a trial that failed: why; those that were killed could not say
 
 
@@ -31,9 +30,7 @@ class Trials:
     Raises UserError for a journal that is damaged.
     """
 
-    def __init__(
-        self, directory: Path, name: str, space: dict[str, BaseDistribution], seed: int, pruner: BasePruner | None
-    ) -> None:
+    def __init__(self, directory: Path, name: str, space: Space, seed: int, pruner: BasePruner | None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.locks, self.name, self.space = directory / ".locks", name, space
         self.locks.mkdir(exist_ok=True)
@@ -70,7 +67,7 @@ class Trials:
             waiting = any(one.state == TrialState.WAITING for one in found)
             trial = None
             if waiting or sum(not was_killed(one) for one in found) < most:
-                trial = self.study.ask(self.space)
+                trial = self.study.ask(dict(self.space))
                 own = self._lock_of(trial.number)
                 own.acquire()
         if trial is None:

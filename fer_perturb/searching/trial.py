@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import optuna
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from fer_perturb.analysis.metrics import accuracy
 from fer_perturb.analysis.predictions import read_predictions
@@ -39,25 +40,27 @@ class Reporter(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Also where all epochs had been trained before."""
-        (best,) = [of.best_model_score for of in trainer.checkpoint_callbacks if getattr(of, "monitor", None)]
-        self.best = float(best)
+        (best,) = [of for of in trainer.checkpoint_callbacks if isinstance(of, ModelCheckpoint) and of.monitor]
+        assert best.best_model_score is not None
+        self.best = float(best.best_model_score)
+
+
+def refuse_what_cannot_work(chain: Chain) -> None:
+    """UserError for what would let every trial fail."""
+    if chain.run.trainer.world_size > 1:
+        raise UserError("trainer.devices: expected 1, as each trial has one device; start several searches for more.")
+    chain.refuse_what_cannot_work()
 
 
 def validated(chain: Chain, reporter: Reporter) -> float | None:
     """Trains a chain; the accuracy on val of its best epoch, or None where it was ended early.
 
     Its test is left to `train` with the same overrides, which goes on from there.
-    Raises UserError for a trainer of several devices.
     """
-    if chain.run.trainer.world_size > 1:
-        raise UserError("trainer.devices: expected 1 in a search, each trial of which has one device. Start several.")
     finished = chain.train(reporter)
     if finished is None:
         return None if reporter.pruned else reporter.best
-    path, inference = (
-        finished / "predictions" / f"{chain.experiment.data.name}.parquet",
-        chain.experiment.scheme.inference,
-    )
-    found = read_predictions(path, split="val", inference=inference, tta="none")
+    path = finished / "predictions" / f"{chain.experiment.data.name}.parquet"
+    found = read_predictions(path, split="val", inference=chain.experiment.scheme.inference, tta="none")
     assert found is not None
     return accuracy(found.logits, found.labels)
