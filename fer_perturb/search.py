@@ -26,12 +26,10 @@ def search(config: DictConfig) -> str:
         raise UserError("A search needs Optuna: pip install 'fer_perturb[search]'.") from error
     from fer_perturb.checked import made
     from fer_perturb.experiment.experiment import open_experiment
-    from fer_perturb.experiment.identity import decisive
     from fer_perturb.report.phase_pictures import show_phase
-    from fer_perturb.runs.phase_cache import content_key
     from fer_perturb.searching.space import command, distributions, lowest, overrides
-    from fer_perturb.searching.study import Trials
-    from fer_perturb.searching.trial import Reporter, refuse_what_cannot_work, validated
+    from fer_perturb.searching.study import Trials, study_name
+    from fer_perturb.searching.trial import make_trials, refuse_what_cannot_work
     from fer_perturb.tasks.chain import Chain
 
     if "members" in config.model:
@@ -39,34 +37,21 @@ def search(config: DictConfig) -> str:
     asked = cast(dict[str, Any], OmegaConf.to_container(config.search, resolve=True))
     given = given_words()
     space = distributions(asked["space"], fixed={word.lstrip("+~").partition("=")[0] for word in given})
-    first = open_experiment(composed([*given, *overrides(lowest(space))]))
-    refuse_what_cannot_work(Chain(first))  # better now than trial by trial
-    of = {"settings": decisive(first.settings), "space": asked["space"], "seed": asked["seed"]}
-    name = "-".join(
-        [
-            *(HydraConfig.get().runtime.choices["search"], first.data.name, first.network.name, first.scheme.name),
-            content_key(of)[:8],
-        ]
-    )
+
+    def chain_of(point: dict[str, Any]) -> Chain:
+        return Chain(open_experiment(composed([*given, *overrides(point)])), show_phase)
+
+    first = chain_of(lowest(space))
+    refuse_what_cannot_work(first)  # better now than trial by trial
+    name = study_name(HydraConfig.get().runtime.choices["search"], first.experiment, asked["space"], asked["seed"])
     pruner = made(asked["pruner"], "search.pruner") if asked["pruner"] else None
     trials = Trials(Path(config.paths.outputs, "search"), name, space, asked["seed"], pruner)
     say(f"Search {name} in {trials.journal}")
-    while True:
-        with trials.next(asked["trials"]) as trial:
-            if trial is None:
-                break
-            words = overrides(trial.params)
-            say(f"Trial {trial.number}: {' '.join(words)}")
-            reporter = Reporter(trial, trials.values_before(trial))
-            accuracy = validated(Chain(open_experiment(composed([*given, *words])), show_phase), reporter)
-            trials.end(trial, accuracy)
-            reached = "ended early" if accuracy is None else f"{100 * accuracy:.2f} % on val"
-            say(f"Trial {trial.number}: {reached}")
+    make_trials(trials, asked["trials"], chain_of)
     best = trials.best
-    counted = ", ".join(f"{count} {word}" for word, count in trials.count().items())
     return (
-        f"{counted}. The best is trial {best.number}, {100 * best.values[0]:.2f} % on val. To finish and test it:\n\n  "
-        + command([*folder_of_configs(), *given, *overrides(best.params)])
+        f"{trials.counted}. The best is trial {best.number}, {100 * best.values[0]:.2f} % on val. To test it:"
+        f"\n\n  {command([*folder_of_configs(), *given, *overrides(best.params)])}"
     )
 
 

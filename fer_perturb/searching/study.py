@@ -3,9 +3,11 @@
 import json
 import os
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -15,12 +17,21 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from fer_perturb.errors import UserError, first_line, warn
+from fer_perturb.experiment.experiment import Experiment
+from fer_perturb.experiment.identity import decisive
 from fer_perturb.files import UnwritableError
+from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.searching.sampler import AGAIN, SeededByTrial
 from fer_perturb.searching.space import Space
 
 JOURNAL = "journal.log"
 REASON = "reason"  # of a trial that failed: why; those that were killed could not say
+WORDS = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "ended early",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "at work",
+}
 
 
 class Trials:
@@ -108,11 +119,11 @@ class Trials:
         """accuracy: None where the trial was ended early."""
         self.study.tell(trial, accuracy, TrialState.PRUNED if accuracy is None else TrialState.COMPLETE)
 
-    def count(self) -> dict[str, int]:
-        """How many trials are finished, were ended early, and failed."""
-        found = [one for one in self.study.get_trials(deepcopy=False) if not was_killed(one)]
-        states = {"finished": TrialState.COMPLETE, "ended early": TrialState.PRUNED, "failed": TrialState.FAIL}
-        return {word: sum(one.state == state for one in found) for word, state in states.items()}
+    @property
+    def counted(self) -> str:
+        """How many trials are finished, were ended early, failed, and are still at work, where there are such."""
+        found = Counter(one.state for one in self.study.get_trials(deepcopy=False) if not was_killed(one))
+        return ", ".join(f"{found[state]} {word}" for state, word in WORDS.items() if found[state])
 
     @property
     def best(self) -> FrozenTrial:
@@ -120,7 +131,13 @@ class Trials:
         try:
             return self.study.best_trial
         except ValueError as error:
-            raise UserError(f"No trial of {self.name} has finished: {self.count()}.") from error
+            raise UserError(f"No trial of {self.name} has finished: {self.counted or 'there is none'}.") from error
+
+
+def study_name(search: str, of: Experiment, space: Mapping[str, Any], seed: int) -> str:
+    """<search>-<dataset>-<model>-<scheme>-<8 hex digits of all that decides what the trials are>."""
+    decides = {"settings": decisive(of.settings), "space": space, "seed": seed}
+    return "-".join([search, of.data.name, of.network.name, of.scheme.name, content_key(decides)[:8]])
 
 
 def was_killed(trial: FrozenTrial) -> bool:

@@ -1,6 +1,7 @@
-"""One trial: a run whose phase 3 is trained and not yet tested, so that nobody chooses by the test."""
+"""Trials: each is a run whose phase 3 is trained and not yet tested, so that nobody chooses by the test."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import optuna
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -8,7 +9,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from fer_perturb.analysis.metrics import accuracy
 from fer_perturb.analysis.predictions import read_predictions
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, say
+from fer_perturb.searching.space import overrides
+from fer_perturb.searching.study import Trials
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.classifier import MONITOR
 
@@ -43,6 +46,18 @@ class Reporter(Callback):
         (best,) = [of for of in trainer.checkpoint_callbacks if isinstance(of, ModelCheckpoint) and of.monitor]
         assert best.best_model_score is not None
         self.best = float(best.best_model_score)
+
+
+def make_trials(trials: Trials, most: int, chain_of: Callable[[dict[str, Any]], Chain]) -> None:
+    """Makes trials until there are `most`; chain_of: the chain of a point."""
+    while True:
+        with trials.next(most) as trial:
+            if trial is None:
+                return
+            say(f"Trial {trial.number}: {' '.join(overrides(trial.params))}")
+            reached = validated(chain_of(trial.params), Reporter(trial, trials.values_before(trial)))
+            trials.end(trial, reached)
+            say(f"Trial {trial.number}: {'ended early' if reached is None else f'{100 * reached:.2f} % on val'}")
 
 
 def refuse_what_cannot_work(chain: Chain) -> None:

@@ -64,7 +64,7 @@ def test_trials_are_not_tested_and_the_best_is_found_again(
     (summary,) = [json.loads(path.read_text()) for path in searched.rglob("summary.json")]
     assert summary["phases"]["predictor"]["epochs"] == 2
     assert summary["phases"]["predictor"]["images"] == 2 * 3 * 8
-    assert f"{100 * summary['val']['accuracy']:.2f} % on val. To finish and test it" in shown.out
+    assert f"{100 * summary['val']['accuracy']:.2f} % on val. To test it" in shown.out
     assert commands("train", *[word.replace(str(searched), str(alone)) for word in best]).status == 0
     assert logits(searched) == logits(alone)
 
@@ -95,7 +95,7 @@ def test_what_falls_behind_is_ended_early_and_can_be_finished(
               "+search.pruner.lower=1.1", "search.pruner.n_warmup_steps=0"]  # fmt: skip
     given = [word for word in words(data_directory, tmp_path, 1) if word != "scheme=baseline"]
     shown = commands("search", *given, "search=scheme", *pruner)
-    assert "has finished: {'finished': 0, 'ended early': 1, 'failed': 0}" in shown.sentence
+    assert "has finished: 1 ended early." in shown.sentence
     begun, ended = told(shown.out)
     assert ended == "Trial 0: ended early"
     of_run = [word for word in given if not word.startswith("search")]

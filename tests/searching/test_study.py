@@ -63,9 +63,10 @@ def test_processes_at_once_share_the_trials(tmp_path: Path) -> None:
         assert one.params != other.params
         with trials(tmp_path).next(2) as none:
             assert none is None
+        assert trials(tmp_path).counted == "2 at work"
         first.end(one, 0.5)
         second.end(other, 0.6)
-    assert first.count() == {"finished": 2, "ended early": 0, "failed": 0}
+    assert first.counted == "2 finished"
     assert first.best.number == 1
 
 
@@ -83,7 +84,7 @@ def test_what_was_killed_is_begun_again_and_does_not_count(tmp_path: Path) -> No
             again.end(other, 0.1)
         again.end(trial, 0.3)
     run(again, 3)
-    assert again.count() == {"finished": 3, "ended early": 0, "failed": 0}
+    assert again.counted == "3 finished"
     assert [one.state for one in again.study.trials].count(TrialState.FAIL) == 1
 
 
@@ -98,7 +99,7 @@ def test_what_fails_is_told_and_the_search_goes_on(tmp_path: Path, capsys: pytes
     with pytest.raises(UserError, match="No trial of of-a-test has finished"):
         _ = of.best
     assert len(run(trials(tmp_path), 2)) == 1  # it counts, and is not tried again
-    assert of.count() == {"finished": 1, "ended early": 0, "failed": 1}
+    assert of.counted == "1 finished, 1 failed"
 
 
 def test_what_concerns_all_trials_ends_the_search(tmp_path: Path) -> None:
@@ -128,4 +129,4 @@ def test_a_trial_below_the_median_is_ended_early(tmp_path: Path) -> None:
             trial.report(value, 0)
             assert trial.should_prune() == early
             of.end(trial, None if early else value)
-    assert of.count() == {"finished": 2, "ended early": 1, "failed": 0}
+    assert of.counted == "2 finished, 1 ended early"
