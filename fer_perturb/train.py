@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from fer_perturb.command_line.composed import Composed
 from fer_perturb.command_line.entry_point import entry_point
+from fer_perturb.errors import UserError
 
 
 def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
@@ -25,6 +27,8 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
     from fer_perturb.report.phase_pictures import show_phase
     from fer_perturb.tasks.chain import Chain
 
+    if config.sweep.dry_run:
+        raise UserError("sweep.dry_run=true is of sweeps: expected -m, or experiment=, beside it.")
     if config.table is not None:
         table_of(config.table)  # better refused now
     if "members" in config.model:
@@ -56,7 +60,19 @@ def report(finished: list[tuple[Path, dict[str, Any]]], config: DictConfig) -> N
             print(f"These runs alone do not make a {config.table}: it needs all of its experiment's.")
 
 
-main = entry_point("train", train, report, goes_on=True)
+def sweep(jobs: list[Composed]) -> tuple[list[tuple[Path, dict[str, Any]]], bool]:
+    """Runs the jobs of a sweep, each in a process of its own: those that succeeded, and whether any failed."""
+    from fer_perturb.report.experiment_tables import table_of
+    from fer_perturb.sweeps.sweep import sweep as run_jobs
+
+    config = jobs[0].config
+    if config.table is not None:
+        table_of(config.table)
+    trainer: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    return run_jobs(jobs, config.launcher.workers, trainer, dry_run=config.sweep.dry_run)
+
+
+main = entry_point("train", train, report, goes_on=True, sweep=sweep)
 
 if __name__ == "__main__":
     main()

@@ -37,6 +37,7 @@ def small_overrides(data: Path, outputs: Path) -> list[str]:
         "trainer.accelerator=cpu",
         "trainer.enable_progress_bar=false",
         "logger=csv",
+        "launcher=basic",
         f"paths.data={data}",
         f"paths.outputs={outputs}",
     ]

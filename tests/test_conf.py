@@ -22,7 +22,7 @@ from fer_perturb.searching.space import distributions, lowest, overrides
 
 GROUPS = (
     *("dataset", "model", "attention_model", "scheme", "recipe"),
-    *("trainer", "callbacks", "logger", "experiment", "debug"),
+    *("trainer", "callbacks", "logger", "launcher", "scale", "experiment", "debug"),
 )
 
 
@@ -52,7 +52,8 @@ def test_prepare_composes(dataset: str) -> None:
 ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect")
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
-READ_LATER = ("recipe.name",)  # from a run's config.yaml, to name tables
+# from a run's config.yaml, to name tables; by sweeps; by the sweeper of experiments
+READ_LATER = ("recipe.name", "launcher.workers", "sweep.size")
 SHARED = ("dataset", "paths", "trainer")  # groups of several entry points, each key of which one or the other reads
 # of prepare alone, yet in others' configs: the one stands in the hashes of all runs that there are, the other in none
 OF_PREPARE = ("dataset.resize", "dataset.reader.")

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_perturb.analysis.summary import finished_summary, summarise_ensemble
-from fer_perturb.errors import UserError
+from fer_perturb.analysis.summary import finished_summary, made_of, summarise_ensemble
+from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.ensemble import Ensemble
-from fer_perturb.runs.run_directory import describe_run, read_summary
+from fer_perturb.runs.run_directory import SUMMARY, describe_run, read_summary
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.predictions import write_table
 
@@ -31,12 +31,35 @@ def ensemble(of: Ensemble) -> tuple[Path, dict[str, Any]]:
             f"Train them first, with the same settings:\n{commands}"
         )
     run, settings = of.experiment.directory, of.experiment.settings
+    found = {name: summary for name, summary in summaries.items() if summary}
+    if (before := _averaged_before(of, found)) is not None:
+        print(f"Finished before: {run}")
+        return run, before
     describe_run(settings, run)
     for dataset in (of.experiment.data.name, *settings["test_on"]):
         file = Path("predictions", f"{dataset}.parquet")
         write_mean([chain.run.directory / file for chain in members.values()], run / file)
-    found = {name: summary for name, summary in summaries.items() if summary}
     return run, summarise_ensemble(of.experiment, found)
+
+
+def finished_ensemble(of: Ensemble) -> dict[str, Any] | None:
+    """The summary of an ensemble that is finished, of members that are; else None."""
+    members = {name: finished_summary(Chain(member)) for name, member in of.members.items()}
+    found = {name: summary for name, summary in members.items() if summary}
+    return _averaged_before(of, found) if len(found) == len(members) else None
+
+
+def _averaged_before(of: Ensemble, members: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    run = of.experiment.directory
+    if not (run / SUMMARY).is_file():
+        return None
+    try:
+        summary = read_summary(run, "run")
+    except UserError as error:
+        warn(str(error))
+        return None
+    same = summary.get("made_of") == made_of(members) and summary.get("tested_on") == of.experiment.tested_on()
+    return summary if same else None
 
 
 def members_of(run: Path) -> list[Path]:

@@ -52,12 +52,19 @@ def summarise_ensemble(experiment: Experiment, members: dict[str, dict[str, Any]
         **_what(experiment),
         "phases": {"attention": None, "clustering": None, "predictor": None},
         "members": {name: member["config_hash"] for name, member in members.items()},
+        "made_of": made_of(members),
         **_scores(experiment, experiment.data.splits["train"].identities()),
         "ferplus": _ferplus(experiment),
+        "tested_on": experiment.tested_on(),
         "train_seconds": sum(member["train_seconds"] for member in members.values()),
         "images_per_second": None,
     }
     return write_summary(experiment.directory, summary)
+
+
+def made_of(members: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """The keys of the predictors that an ensemble is the mean of, from its members' summaries."""
+    return {name: member["phases"]["predictor"]["key"] for name, member in members.items()}
 
 
 def finished_summary(chain: Chain) -> dict[str, Any] | None:

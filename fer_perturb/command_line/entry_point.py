@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fer_perturb.command_line.composed import Composed, composed_here, in_a_sweep
 from fer_perturb.command_line.help import help_text, is_asked
 from fer_perturb.command_line.renamed_keys import refuse_renamed
 from fer_perturb.command_line.words import PATHS, as_typed, composition_error, refuse_unread
@@ -48,17 +49,19 @@ def entry_point(
     report: Callable[[list[Result], DictConfig], None],
     *,
     goes_on: bool = False,
+    sweep: Callable[[list[Composed]], tuple[list[Result], bool]] | None = None,
 ) -> Callable[[], None]:
     """A command line for `task`: composes conf/<config_name>.yaml with the overrides given and calls it.
 
     `report` gets the results, other than None, of all jobs that succeeded, if there are any, and the last config. In a
     multirun a job that ends in a UserError does not keep the others from running; the exit status is 2 if any did, or
     if the command line is wrong. A signal to stop ends all jobs, and is what the process then ends by; `goes_on`:
-    whether the same command then goes on where this one was.
+    whether the same command then goes on where this one was. `sweep` runs the jobs of a multirun elsewhere, unless
+    `launcher.workers` is 0; it returns the results of those that succeeded, and whether any failed.
     """
 
     def main() -> None:
-        jobs = _Jobs(task, config_name)
+        jobs = _Jobs(task, config_name, collected=sweep is not None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
         given = sys.argv[1:]
@@ -71,6 +74,9 @@ def entry_point(
                     print(help_text(config_name, sys.argv[1:], conf_directory()))
                     return
                 hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name=config_name)(jobs.run)()
+                if jobs.composed and sweep is not None:
+                    jobs.results, failed = sweep(jobs.composed)
+                    jobs.failed = jobs.failed or failed
                 if jobs.results:
                     report(jobs.results, jobs.configs[-1])
             except Stopped as stopped:
@@ -82,12 +88,19 @@ def entry_point(
 
 
 class _Jobs(Generic[Result]):
-    """The jobs of a command: their configs, what those that succeeded gave, and whether any failed."""
+    """The jobs of a command: their configs, what those that succeeded gave, and whether any failed.
 
-    def __init__(self, task: Callable[[DictConfig], Result | None], config_name: str) -> None:
+    collected: those of a multirun are not run, but `composed`, for others to run.
+    """
+
+    def __init__(self, task: Callable[[DictConfig], Result | None], config_name: str, *, collected: bool) -> None:
         self.task = task
         self.config_name = config_name
+        self.collected = collected
         self.configs: list[DictConfig] = []
+        self.composed: list[Composed] = []
+        # its lines come before the jobs are known to be this process's
+        logging.getLogger("hydra._internal.core_plugins.basic_launcher").setLevel(logging.WARNING)
         self.results: list[Result] = []
         self.failed = False
 
@@ -97,6 +110,12 @@ class _Jobs(Generic[Result]):
         with self.failing():
             refuse_unread(config, self.config_name, HydraConfig.get().overrides.task, conf_directory())
             expand_home(config)
+            if in_a_sweep():
+                job = composed_here(config)
+                if self.collected and config.launcher.workers != 0 and not started_to_train_together():
+                    self.composed.append(job)
+                    return
+                print(f"#{len(self.configs) - 1} : {' '.join(job.overrides)}")
             result = self.task(config)
             if result is not None:
                 self.results.append(result)
@@ -161,6 +180,11 @@ def _end(stopped: Stopped, goes_on: bool) -> None:
     sys.stderr.flush()
     signal.signal(stopped.number, signal.SIG_DFL)
     os.kill(os.getpid(), stopped.number)  # so that whoever started this one knows why it ended
+
+
+def started_to_train_together() -> bool:
+    """Whether Lightning, torchrun or srun has started this process beside others, with which its jobs go in step."""
+    return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
 
 
 def first_process() -> bool:

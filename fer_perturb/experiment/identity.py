@@ -13,7 +13,7 @@ Settings = dict[str, Any]
 """A resolved config, in plain dictionaries, lists and values."""
 
 # where and how a run is shown does not change what it finds, and a budget's reference speaks through the epochs
-NOT_CONTENT = {"logger", "paths", "budget_of", "table"}
+NOT_CONTENT = {"logger", "paths", "budget_of", "table", "launcher", "sweep"}
 NOT_CONTENT_OF_DATASET = {"reader", "maker"}  # they decide the data, whose arrays the phases' keys know
 NOT_CONTENT_OF_TRAINER = {"accelerator", "devices", "strategy", "num_nodes", "enable_progress_bar"}
 

@@ -1,0 +1,43 @@
+"""The jobs of a sweep, as Hydra composes them, and the command that runs one of them alone."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+OF_A_SWEEP = ("hydra.mode=", "hydra.sweep", "hydra/sweeper=", "hydra.launcher", "hydra/launcher=")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A job: its config, the overrides that make it, and the words that follow `python -m fer_perturb.train` for it."""
+
+    config: DictConfig
+    overrides: list[str]
+    words: list[str]
+
+
+def in_a_sweep() -> bool:
+    """Whether the job that Hydra is at is one of a multirun."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def composed_here(config: DictConfig) -> Composed:
+    """The job that Hydra is at."""
+    given = HydraConfig.get().overrides
+    others = [word for word in given.hydra if not word.startswith(OF_A_SWEEP)]
+    # an experiment is a multirun, unless it is told not to be
+    return Composed(config, list(given.task), [*flags(sys.argv[1:]), *given.task, *others, "hydra.mode=RUN"])
+
+
+def flags(words: Sequence[str]) -> list[str]:
+    """Those of a command line that say where its configs lie."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for name, short in (("dir", "d"), ("path", "p"), ("name", "n")):
+        parser.add_argument(f"--config-{name}", f"-c{short}")
+    given, _ = parser.parse_known_args(words)
+    return [f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if value is not None]

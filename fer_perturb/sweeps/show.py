@@ -1,0 +1,95 @@
+"""What a sweep tells: what there is to do, a line when a job starts or ends, and what has failed."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from fer_perturb.sweeps.job import Job
+from fer_perturb.sweeps.processes import Process, command
+
+
+class Screen:
+    """Lines, which a terminal shows as well as a file."""
+
+    def __init__(self, jobs: Sequence[Job], workers: int, threads: int, gpus: int) -> None:
+        self.jobs, self.workers = jobs, workers
+        among = f", on {gpus} GPUs" if gpus > 1 else ""
+        self.shares = f"{workers} at a time{among}, {threads} thread{'s' * (threads > 1)} each"
+
+    def plan(self, axes: Mapping[str, Sequence[str]], *, measured: bool, each: bool) -> None:
+        """each: a line for what every job will cost; else only for those that are done or cannot work."""
+        product = " x ".join(f"{key} ({len(values)})" for key, values in axes.items())
+        _say(f"Sweep of {len(self.jobs)} jobs{f': {product}' if product else ''}")
+        for key, values in axes.items():
+            _say(f"  {key}: {', '.join(values)}")
+        for job in self.jobs:
+            if job.summary is not None:
+                self._line("done before", job, str(job.directory))
+            elif job.failure:
+                self._line("cannot work", job)
+            elif each:
+                self._line("to be run", job, f"{job.flops / 1e15:.4f} PFLOP, about {spoken(job.seconds)}")
+        rest = [job for job in self.jobs if job.summary is None and not job.failure]
+        done = sum(job.summary is not None for job in self.jobs)
+        told = f"{done} done, {len(rest)} to be run"
+        if rest:
+            speed = "a measured step of each kind" if measured else "finished runs of their kind"
+            told += (
+                f": {sum(job.flops for job in rest) / 1e15:.4f} PFLOP in training, about {spoken(self._left(rest))} "
+                f"by {speed}; {self.shares}"
+            )
+        _say(f"{told}.")
+
+    def started(self, job: Job, waiting: Sequence[Job], running: Sequence[Process]) -> None:
+        self._line("running", job, self._time_left(waiting, running))
+
+    def ended(self, job: Job, waiting: Sequence[Job], running: Sequence[Process]) -> None:
+        if job.failure:
+            self._line("FAILED", job, job.failure)
+        else:
+            self._line("done", job, f"in {spoken(job.took)}; {self._time_left(waiting, running)}")
+
+    def stopping(self, count: int) -> None:
+        done = sum(job.summary is not None for job in self.jobs)
+        _say(f"\n{done} of {len(self.jobs)} jobs are done. Those at work are being ended: {count}.")
+
+    def failures(self) -> None:
+        """Each failed job's command, the first line of its error, and where the rest of it lies."""
+        failed = [job for job in self.jobs if job.failure]
+        if failed:
+            print(
+                f"\nFailed: {len(failed)} of {len(self.jobs)} jobs. The same command tries them again.", file=sys.stderr
+            )
+        for job in failed:
+            print(f"  {command(job)}\n      Error: {job.failure}", file=sys.stderr)
+            if job.log.is_file():
+                print(f"      {job.log}", file=sys.stderr)
+
+    def _line(self, state: str, job: Job, more: str = "") -> None:
+        number = f"{job.number:>{len(str(len(self.jobs)))}}/{len(self.jobs)}"
+        _say(f"{number} {state:<11} {job.told}{f': {more}' if more else ''}")
+
+    def _time_left(self, waiting: Sequence[Job], running: Sequence[Process]) -> str:
+        begun = sum(max(0.0, one.job.seconds - one.seconds / self._slowness) for one in running)
+        return f"about {spoken((self._left(waiting) + begun / self.workers) * self._slowness)} left"
+
+    def _left(self, jobs: Sequence[Job]) -> float:
+        return sum(job.seconds for job in jobs) / self.workers
+
+    @property
+    def _slowness(self) -> float:
+        """How many times as long as expected this sweep's jobs have taken."""
+        ended = [job for job in self.jobs if job.took and not job.failure]
+        return sum(job.took for job in ended) / sum(job.seconds for job in ended) if ended else 1.0
+
+
+def spoken(seconds: float) -> str:
+    """A duration, in the unit that fits."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

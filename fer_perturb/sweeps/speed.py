@@ -1,0 +1,83 @@
+"""How fast a network trains here: as finished runs tell, or else a step of it."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from fer_perturb.experiment.experiment import Experiment
+from fer_perturb.experiment.flops import training_flops
+from fer_perturb.experiment.precision import device_type
+
+IMAGES = 32  # of a measured step, at most
+STEPS = 3
+ENOUGH = 1.0  # seconds; a step that takes longer tells enough
+
+
+class Speeds:
+    """Operations a second of each kind of run: data, network and precision.
+
+    threads: of one job. `measured` says whether a step has told of any.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.measured = False
+        self._known: dict[tuple[Path, str], float] = {}
+
+    def of(self, experiment: Experiment) -> float:
+        folder = experiment.directory.parents[1]  # <outputs>/<dataset>/<model>
+        kind = (folder, experiment.recipe.precision)
+        if kind not in self._known:
+            phases = dict(_finished(folder, experiment.recipe.precision))
+            seconds = sum(of for _, of in phases.values())
+            if seconds > 0:
+                self._known[kind] = sum(flops for flops, _ in phases.values()) / seconds
+            else:
+                self.measured = True
+                self._known[kind] = _of_a_step(experiment, self.threads)
+        return self._known[kind]
+
+
+def _finished(folder: Path, precision: str) -> Iterator[tuple[str, tuple[int, float]]]:
+    """Key, operations and seconds of each phase that runs below <outputs>/<dataset>/<model> have trained."""
+    for file in folder.glob("*/seed*/summary.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # damaged, or by older code
+            summary = json.loads(file.read_text(encoding="utf-8"))
+            if summary["precision"] == precision:
+                phases = [summary["phases"][name] for name in ("attention", "predictor")]
+                yield from ((of["key"], (int(of["flops"]), float(of["seconds"]))) for of in phases if of)
+
+
+def _of_a_step(experiment: Experiment, threads: int) -> float:
+    """Forward and back on a few grey images, without what else a step of training does."""
+    recipe, size = experiment.recipe, experiment.recipe.input_size(experiment.data.image_size)
+    device = torch.device(device_type(str(experiment.trainer["accelerator"])))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        network = experiment.build(experiment.network).train()
+        flops = training_flops(network, size)
+        network = network.to(device)
+        count = min(IMAGES, recipe.batch_size * recipe.crops)
+        images = torch.zeros(count, 1, *size, device=device)
+        if recipe.channels_last:
+            network = network.to(memory_format=torch.channels_last)
+            images = images.to(memory_format=torch.channels_last)
+        half = torch.float16 if recipe.precision.startswith("16") else torch.bfloat16
+        seconds = 0.0
+        for _ in range(STEPS):  # the first one is slower than the others
+            started = time.perf_counter()
+            with torch.autocast(device.type, dtype=half, enabled=not recipe.precision.startswith("32")):
+                loss = network(images).sum()
+            loss.backward()
+            loss.item()  # waits for the device
+            seconds = time.perf_counter() - started
+            if seconds > ENOUGH:
+                break
+        return count * flops / seconds
+    finally:
+        torch.set_num_threads(before)
