@@ -15,8 +15,8 @@ from fer_perturb.command_line.comments import read_comments
 
 OWN = {
     "train": {
-        *("attention_model", "callbacks", "dataset", "debug", "experiment", "logger", "model", "recipe", "scheme"),
-        *("scheme/attention", "scheme/regions", "scheme/views", "trainer"),
+        *("attention_model", "callbacks", "dataset", "debug", "experiment", "launcher", "logger", "model", "recipe"),
+        *("scale", "scheme", "scheme/attention", "scheme/regions", "scheme/views", "trainer"),
     },
     "evaluate": {"dataset", "trainer"},
     "prepare": {"dataset"},

@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import rich
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from fer_perturb.errors import warn
+from fer_perturb.errors import say, warn
 from fer_perturb.files import CHECKSUM, PARTIAL, canonical, link, sealed, set_aside, sha256, unbroken, write_json
 from fer_perturb.processes import of_each, of_first
 
 RECORD = "phase.json"
 FILES = "files"  # of a record: what it knows of the phase's files
+PATIENCE = 2.0  # seconds, after which whoever waits for another program says so
 CHECKPOINTS = "checkpoints"  # the folder in which an unfinished phase keeps what it resumes from
 
 
@@ -104,7 +105,11 @@ def _place(cache: Path, name: str, content: dict[str, Any]) -> tuple[str, Path, 
 def _look(directory: Path, partial: Path, lock: FileLock, title: str) -> tuple[bool, bool]:
     """Waits for the phase's lock; whether the phase is there, and whether its work is done."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    lock.acquire()
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        say(f"{title}: waits for another program, which is making it{_holder(Path(lock.lock_file))}.")
+        lock.acquire()
     if os.path.lexists(partial) and not partial.is_dir():
         warn(f"{partial} is no folder. It is kept as {set_aside(partial).name}.")
     if os.path.lexists(directory) and (damage := damage_of(directory)):
@@ -116,6 +121,14 @@ def _look(directory: Path, partial: Path, lock: FileLock, title: str) -> tuple[b
         partial.mkdir(exist_ok=True)
     # it may have been stopped just before the rename
     return cached, cached or ((partial / RECORD).is_file() and not damage_of(partial))
+
+
+def _holder(lock: Path) -> str:
+    """Who holds a lock, on a file system without flock: only there the file says so, and may survive its holder."""
+    with suppress(OSError, ValueError):
+        pid, host, *_ = lock.read_text().splitlines()
+        return f" (process {pid} on {host}; if that is no longer there, remove {lock})"
+    return ""
 
 
 def _seal(partial: Path, content: dict[str, Any], record: dict[str, Any]) -> None:

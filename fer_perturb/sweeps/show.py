@@ -56,9 +56,8 @@ class Screen:
         """Each failed job's command, the first line of its error, and where the rest of it lies."""
         failed = [job for job in self.jobs if job.failure]
         if failed:
-            print(
-                f"\nFailed: {len(failed)} of {len(self.jobs)} jobs. The same command tries them again.", file=sys.stderr
-            )
+            of = f"{len(failed)} of {len(self.jobs)} jobs"
+            print(f"\nFailed: {of}. The same command tries them again.", file=sys.stderr)
         for job in failed:
             print(f"  {command(job)}\n      Error: {job.failure}", file=sys.stderr)
             if job.log.is_file():

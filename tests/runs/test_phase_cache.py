@@ -1,3 +1,6 @@
+import errno
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -66,3 +69,83 @@ def test_a_finished_phase_is_forgotten(data_directory, tmp_path):
     chain = Chain(open_experiment(config), lambda phase: seen.append(weakref.ref(phase.task)))
     chain.attention.finish()
     assert [task() for task in seen] == [None]
+
+
+# two programs that want the same phase
+
+HOLDER = """
+import fcntl, os, sys, time
+from pathlib import Path
+
+{without_flock}
+from fer_perturb.runs.phase_cache import run_phase
+
+def work(directory):
+    (directory / "checkpoint").write_text("half")
+    print("begun", flush=True)
+    time.sleep(600)
+
+run_phase(Path(sys.argv[1]), "attention", "Phase 1", {{"a": 1}}, work)
+"""
+NO_FLOCK = """
+def flock(*given):
+    raise OSError(errno.ENOSYS, "no flock here")
+import errno
+fcntl.flock = flock
+"""
+
+
+def second(directory):
+    """What the program that waits does once it may."""
+    return {"found": (directory / "checkpoint").read_text()}
+
+
+def without_flock(monkeypatch):
+    """The file system of this process has none, so that locks are files that may survive their holder."""
+
+    def flock(*given):
+        raise OSError(errno.ENOSYS, "no flock here")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flock", [True, False], ids=["flock", "no flock"])
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_maker_that_is_killed_is_followed_by_the_one_that_waits(tmp_path, monkeypatch, capsys, flock):
+    monkeypatch.setattr("fer_perturb.runs.phase_cache.PATIENCE", 0.01)
+    if not flock:
+        without_flock(monkeypatch)
+    script = HOLDER.format(without_flock="" if flock else NO_FLOCK)
+    maker = subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert "begun" in [maker.stdout.readline().strip() for _ in range(2)]
+
+        def tell(text):
+            print(text)
+            maker.kill()
+            maker.wait()  # until then its parent, this process, keeps its number alive
+
+        monkeypatch.setattr("fer_perturb.runs.phase_cache.say", tell)
+        result = run_phase(tmp_path, "attention", "Phase 1", {"a": 1}, second)
+    finally:
+        maker.kill()
+        maker.wait()
+    assert (result.cached, result.record) == (False, {"found": "half"})
+    told = capsys.readouterr().out
+    assert "Phase 1: waits for another program, which is making it" in told
+    assert (f"(process {maker.pid} on " in told) == (not flock)
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_another_host_s_lock_is_not_broken_but_told(tmp_path, monkeypatch, capsys):
+    """Nobody here can know whether that process lives."""
+    monkeypatch.setattr("fer_perturb.runs.phase_cache.PATIENCE", 0.01)
+    without_flock(monkeypatch)
+    lock = tmp_path / "attention" / f"{content_key({'a': 1})}.lock"
+    lock.parent.mkdir()
+    lock.write_text("4194304\nanother-host\n")
+    monkeypatch.setattr("fer_perturb.runs.phase_cache.say", lambda text: (print(text), lock.unlink()))
+    assert not run_phase(tmp_path, "attention", "Phase 1", {"a": 1}, lambda _: {}).cached
+    told = capsys.readouterr().out
+    assert f"(process 4194304 on another-host; if that is no longer there, remove {lock})" in told
