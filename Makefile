@@ -5,7 +5,7 @@ PEERS := .venv/.peers
 PAGES := .venv/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train study dashboard leet wandb-sync test test-fast lint docs bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train sweep study dashboard leet wandb-sync test test-fast lint docs bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,15 @@ contact-sheet: $(READY) ## a picture of 64 faces of FER2013 with their landmarks
 
 train: $(READY) ## run a chain: make train ARGS="scheme=perturb seed=0"
 	$(BIN)/python -m fer_perturb.train $(ARGS)
+
+SWEEPS := table1 table2 table3 figure5 controls lambda_alpha scopes hidden_share feature_removal occlusion_curve planted
+
+sweep: $(READY) ## a grid of runs: make sweep EXPERIMENT=controls ARGS="scale=smoke seed=0,1", or make controls ARGS=…
+	$(BIN)/python -m fer_perturb.train experiment=$(EXPERIMENT) $(ARGS)
+
+.PHONY: $(SWEEPS)
+$(SWEEPS): $(READY)
+	$(BIN)/python -m fer_perturb.train experiment=$(@:table3=table2) $(ARGS)
 
 study: $(READY) ## the confirmatory runs of docs/protocol.md, those that are missing: make study ARGS="--dry-run"
 	$(BIN)/python -m results.study $(ARGS)

@@ -17,6 +17,7 @@ from fer_perturb.files import write_text
 from fer_perturb.report.change_figure import change_figure
 from fer_perturb.report.figures import save_figure
 from fer_perturb.report.settings import Run, settings
+from fer_perturb.report.sweep_tables import grid, table2
 from fer_perturb.runs.run_directory import read_settings
 
 INTERVALS = (
@@ -61,14 +62,16 @@ def write_tables(name: str, runs: Sequence[Run], outputs: Path) -> list[Path]:
     not take its place. Of a setting whose runs do not make a table none is written.
     """
     written = []
-    for of in settings(runs):
+    for of in settings(runs, networks=name in OF_NETWORKS):
         lines, figure = table_of(name)(of)
         if not lines:
             continue
         recipe = read_settings(of[0][0])["recipe"]
         names = sorted("/".join(run.parts[-4:]) for run, _ in of)
         made_of = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-        title = f"{of[0][1]['dataset'].partition('+')[0]}-{of[0][1]['model']}-{recipe['name']}-{made_of}"
+        models = _each(of, "model")
+        model = models[0] if len(models) == 1 else f"{len(models)}networks"
+        title = f"{of[0][1]['dataset'].partition('+')[0]}-{model}-{recipe['name']}-{made_of}"
         path = outputs / "tables" / f"{name.rpartition('.')[2]}-{title}.md"
         lines += ([""] if lines[-1] else []) + [
             f"Runs, in {recipe.get('precision', '?')}: {', '.join(f'`{run}`' for run in names)}."
@@ -205,7 +208,14 @@ def occlusion_curve(runs: Sequence[Run]) -> tuple[list[str], Figure | None]:
     return lines, figure
 
 
-TABLES = {"table1": table1, "feature_removal": feature_removal, "occlusion_curve": occlusion_curve}
+TABLES = {
+    "table1": table1,
+    "table2": table2,
+    "feature_removal": feature_removal,
+    "occlusion_curve": occlusion_curve,
+    "grid": grid,
+}
+OF_NETWORKS = ("table2",)  # which have several networks in one table
 
 
 def change_of(before: Judged, after: Judged, runs: Sequence[Run]) -> dict[str, Change]:

@@ -1,0 +1,102 @@
+"""A sweep of two jobs, each in a process of its own, that are stopped, killed and fail, and go on."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from composing import small_overrides
+from forking import PATIENCE, Forked, forked
+
+pytestmark = pytest.mark.slow
+
+FAULTS = '''
+import os, signal, time
+from pathlib import Path
+
+from pytorch_lightning.callbacks import Callback
+
+
+class Fault(Callback):
+    """In the second epoch what the file <seed> in this folder says."""
+
+    def on_train_epoch_start(self, trainer, task):
+        file = Path(f"seed{task.seed}")
+        fault = file.read_text() if trainer.current_epoch == 1 and file.exists() else ""
+        if fault == "raise":
+            raise RuntimeError("a fault of seed 1\\nin two lines")
+        if fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fault == "hang":
+            file.with_suffix(".pid").write_text(str(os.getpid()))
+            while True:
+                time.sleep(0.01)
+'''
+
+
+def write_faults(folder: Path, *faults: str) -> None:
+    (folder / "conf" / "callbacks").mkdir(parents=True, exist_ok=True)
+    (folder / "conf" / "callbacks" / "fault.yaml").write_text("fault: {_target_: faults.Fault}\n")
+    (folder / "faults.py").write_text(FAULTS)
+    for seed, fault in enumerate(faults):
+        (folder / f"seed{seed}").write_text(fault)
+
+
+def started(data: Path, folder: Path, *words: str) -> Forked:
+    given = [word for word in small_overrides(data, folder / "outputs") if word != "launcher=basic"]
+    ours = ["-m", "--config-dir=conf", "callbacks=fault", "scheme=baseline", "seed=0,1", "launcher.workers=2"]
+    return forked("train", *ours, *given, *words, folder=folder, environment={"OMP_NUM_THREADS": "1"})
+
+
+def runs(folder: Path) -> list[str]:
+    return sorted(file.parent.name.partition("-")[0] for file in folder.glob("outputs/synthetic/*/*/*/summary.json"))
+
+
+def test_whatever_ends_a_job_ends_it_alone_and_the_same_command_goes_on(data_directory: Path, tmp_path: Path) -> None:
+    write_faults(tmp_path, "hang", "hang")
+    sweep = started(data_directory, tmp_path)
+    deadline = time.monotonic() + PATIENCE
+    while len(pids := list(tmp_path.glob("seed?.pid"))) < 2 or not all(file.read_text() for file in pids):
+        assert sweep.process.is_alive(), sweep.out + sweep.err
+        assert time.monotonic() < deadline, sweep.out
+        time.sleep(0.05)
+    os.kill(sweep.process.pid or 0, signal.SIGTERM)
+    assert sweep.status == -signal.SIGTERM
+    assert sweep.err == "\nStopped (SIGTERM). The same command goes on where this one was.\n"
+    assert "0 of 2 jobs are done. Those at work are being ended: 2." in sweep.out
+    for file in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
+
+    write_faults(tmp_path, "kill", "raise")
+    sweep = started(data_directory, tmp_path)
+    assert sweep.status == 2
+    assert "Traceback" not in sweep.err
+    assert "2 of 2 jobs" in sweep.err
+    commands = [line.strip() for line in sweep.err.splitlines() if line.startswith("  python -m fer_perturb.train")]
+    assert [re.findall(r"seed=\d|--config-dir=conf|hydra.mode=RUN", of) for of in commands] == [
+        ["--config-dir=conf", f"seed={seed}", "hydra.mode=RUN"] for seed in (0, 1)
+    ]
+    assert "Error: Killed by SIGKILL" in sweep.err
+    assert "Error: RuntimeError: a fault of seed 1\n" in sweep.err
+    (log,) = tmp_path.glob("outputs/synthetic/*/baseline/seed1-*/job.log")
+    assert str(log) in sweep.err
+    assert "in two lines" in log.read_text()
+    assert runs(tmp_path) == []
+
+    for seed in (0, 1):
+        (tmp_path / f"seed{seed}").unlink()
+    sweep = started(data_directory, tmp_path)
+    assert (sweep.status, sweep.err) == (0, "")
+    assert runs(tmp_path) == ["seed0", "seed1"]
+    assert sweep.out.count("All of baseline") == 2
+    assert len(list(tmp_path.glob("outputs/synthetic/*/baseline/*/logs/predictor/version_2"))) == 2  # resumed twice
+
+    sweep = started(data_directory, tmp_path)
+    assert (sweep.status, sweep.err) == (0, "")
+    assert len(re.findall(r"^\d/2 done before +seed=\d: .*outputs/synthetic", sweep.out, re.MULTILINE)) == 2
+    assert "2 done, 0 to be run." in sweep.out
+    assert "running" not in sweep.out
+    assert sweep.out.count("All of baseline") == 2  # their table is printed all the same
