@@ -30,8 +30,9 @@ def composed_here(config: DictConfig) -> Composed:
     """The job that Hydra is at."""
     given = HydraConfig.get().overrides
     others = [word for word in given.hydra if not word.startswith(OF_A_SWEEP)]
+    own = [word for word in given.task if not word.startswith("launcher")]
     # an experiment is a multirun, unless it is told not to be
-    return Composed(config, list(given.task), [*flags(sys.argv[1:]), *given.task, *others, "hydra.mode=RUN"])
+    return Composed(config, list(given.task), [*flags(sys.argv[1:]), *own, *others, "hydra.mode=RUN"])
 
 
 def flags(words: Sequence[str]) -> list[str]:

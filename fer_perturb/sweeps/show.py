@@ -7,6 +7,14 @@ from fer_perturb.sweeps.job import Job
 from fer_perturb.sweeps.processes import Process, command
 
 
+def show_axes(count: int, axes: Mapping[str, Sequence[str]]) -> None:
+    """What the jobs differ in."""
+    product = " x ".join(f"{key} ({len(values)})" for key, values in axes.items())
+    _say(f"Sweep of {count} job{'s' * (count != 1)}{f': {product}' if product else ''}")
+    for key, values in axes.items():
+        _say(f"  {key}: {', '.join(values)}")
+
+
 class Screen:
     """Lines, which a terminal shows as well as a file."""
 
@@ -15,12 +23,8 @@ class Screen:
         among = f", on {gpus} GPUs" if gpus > 1 else ""
         self.shares = f"{workers} at a time{among}, {threads} thread{'s' * (threads > 1)} each"
 
-    def plan(self, axes: Mapping[str, Sequence[str]], *, measured: bool, each: bool) -> None:
+    def plan(self, *, measured: bool, each: bool) -> None:
         """each: a line for what every job will cost; else only for those that are done or cannot work."""
-        product = " x ".join(f"{key} ({len(values)})" for key, values in axes.items())
-        _say(f"Sweep of {len(self.jobs)} jobs{f': {product}' if product else ''}")
-        for key, values in axes.items():
-            _say(f"  {key}: {', '.join(values)}")
         for job in self.jobs:
             if job.summary is not None:
                 self._line("done before", job, str(job.directory))

@@ -16,7 +16,7 @@ from fer_perturb.runs.run_directory import read_summary
 from fer_perturb.sweeps.job import Job
 from fer_perturb.sweeps.plan import Planner, axes_of
 from fer_perturb.sweeps.processes import Process, end_all
-from fer_perturb.sweeps.show import Screen
+from fer_perturb.sweeps.show import Screen, show_axes
 from fer_perturb.sweeps.speed import Speeds
 
 POLL = 0.1  # seconds
@@ -35,10 +35,12 @@ def sweep(
     gpus = gpus_for(trainer)
     workers = workers_for(asked, gpus)
     threads = threads_for(workers)
-    planner = Planner(axes_of(composed), Speeds(threads))
+    axes = axes_of(composed)
+    show_axes(len(composed), axes)
+    planner = Planner(axes, Speeds(threads))
     jobs = [planner.job(number, of) for number, of in enumerate(composed, 1)]
     screen = Screen(jobs, workers, threads, len(gpus))
-    screen.plan(planner.axes, measured=planner.speeds.measured, each=dry_run)
+    screen.plan(measured=planner.speeds.measured, each=dry_run)
     if dry_run:
         return [], False
     _run([job for job in jobs if job.summary is None and not job.failure], workers, threads, gpus, screen)

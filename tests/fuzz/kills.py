@@ -8,7 +8,13 @@ from fuzz.judge import Eyes
 from fuzz.world import PERTURB, World
 
 CHAIN = (*PERTURB, "recipe.epochs=4")
-SWEEP = ("-m", *(word for word in CHAIN if not word.startswith("scheme=")), "scheme=perturb,baseline")
+WORKERS = (
+    "-m",
+    *(word for word in CHAIN if not word.startswith("scheme=")),
+    "scheme=perturb,baseline",
+    "launcher.workers=2",
+)
+SWEEP = (*WORKERS, "launcher=basic")
 PATTERN = "outputs/mine/*/*/*/predictions/*.parquet"
 
 

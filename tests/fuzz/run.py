@@ -23,7 +23,7 @@ from rich.table import Table
 from fuzz.cases import CASES, Case
 from fuzz.forked import Forks
 from fuzz.judge import Eyes, Seen, Unharmed, unharmed, verdict
-from fuzz.kills import CHAIN, SWEEP, killed
+from fuzz.kills import CHAIN, SWEEP, WORKERS, killed
 from fuzz.mutations import damage
 from fuzz.world import World
 
@@ -112,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mutations", type=int, help="how many there are")
     parser.add_argument("--kills", type=int, help="of chains (2, unless --mutations is given)")
     parser.add_argument("--sweep-kills", type=int, help="of sweeps (as many, unless it is given)")
+    parser.add_argument("--worker-kills", type=int, default=0, help="of sweeps whose jobs have processes of their own")
     parser.add_argument("--cases", help="only these, by their names, with commas between them; seeds mean others then")
     parser.add_argument("--state", type=Path, help="keeps what is damaged there, for the next time")
     parser.add_argument("--log", type=Path, help="writes what each mutation did there, a line of JSON each")
@@ -131,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for what, words, count in (
             ("a chain", CHAIN, kills),
             ("a sweep of two jobs", SWEEP, kills if chosen.sweep_kills is None else chosen.sweep_kills),
+            ("a sweep of two jobs at once", WORKERS, chosen.worker_kills),
         ):
             if count:
                 told = killed(fuzzer.world, words, chosen.seed, count)

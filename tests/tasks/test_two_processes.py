@@ -114,6 +114,17 @@ def test_lightning_starts_the_second_process_and_a_job_that_fails_stops_neither(
     assert "Warning" not in ran.stdout + ran.stderr
 
 
+def test_a_job_of_a_sweep_trains_with_two_processes(data_directory, tmp_path):
+    """Lightning gives the second one the words of the first, in which there is no -m: it does not sweep again."""
+    given = [word for word in small_overrides(data_directory, tmp_path) if word != "launcher=basic"]
+    ran = python("-m", "fer_perturb.train", "-m", *given, "scheme=baseline", "trainer.devices=2")
+    assert ran.stdout.count("1/1 done ") == 1
+    assert ran.stdout.count("All of baseline") == 1
+    (log,) = tmp_path.rglob("job.log")
+    assert "MEMBER: 2/2" in log.read_text()
+    assert "Sweep of" not in log.read_text()
+
+
 STEP = "fer_perturb.tasks.phases.predictor:Predictor.training_step"
 
 
