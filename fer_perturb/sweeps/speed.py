@@ -53,31 +53,35 @@ def _finished(folder: Path, precision: str) -> Iterator[tuple[str, tuple[int, fl
 
 
 def _of_a_step(experiment: Experiment, threads: int) -> float:
-    """Forward and back on a few grey images, without what else a step of training does."""
-    recipe, size = experiment.recipe, experiment.recipe.input_size(experiment.data.image_size)
     device = torch.device(device_type(str(experiment.trainer["accelerator"])))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        network = experiment.build(experiment.network).train()
-        flops = training_flops(network, size)
-        network = network.to(device)
-        count = min(IMAGES, recipe.batch_size * recipe.crops)
-        images = torch.zeros(count, 1, *size, device=device)
-        if recipe.channels_last:
-            network = network.to(memory_format=torch.channels_last)
-            images = images.to(memory_format=torch.channels_last)
-        half = torch.float16 if recipe.precision.startswith("16") else torch.bfloat16
-        seconds = 0.0
-        for _ in range(STEPS):  # the first one is slower than the others
-            started = time.perf_counter()
-            with torch.autocast(device.type, dtype=half, enabled=not recipe.precision.startswith("32")):
-                loss = network(images).sum()
-            loss.backward()
-            loss.item()  # waits for the device
-            seconds = time.perf_counter() - started
-            if seconds > ENOUGH:
-                break
-        return count * flops / seconds
+        return _speed_on(device, experiment)
     finally:
         torch.set_num_threads(before)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # the jobs need it
+
+
+def _speed_on(device: torch.device, experiment: Experiment) -> float:
+    """Operations a second, forward and back on a few black images, without what else a step of training does."""
+    recipe, size = experiment.recipe, experiment.recipe.input_size(experiment.data.image_size)
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    network = experiment.build(experiment.network).train()
+    flops = training_flops(network, size)
+    network = network.to(device).to(memory_format=layout)
+    count = min(IMAGES, recipe.batch_size * recipe.crops)
+    images = torch.zeros(count, 1, *size, device=device).to(memory_format=layout)
+    half = torch.float16 if recipe.precision.startswith("16") else torch.bfloat16
+    seconds = 0.0
+    for _ in range(STEPS):  # the first one is slower than the others
+        started = time.perf_counter()
+        with torch.autocast(device.type, dtype=half, enabled=not recipe.precision.startswith("32")):
+            loss = network(images).sum()
+        loss.backward()
+        loss.item()  # waits for the device
+        seconds = time.perf_counter() - started
+        if seconds > ENOUGH:
+            break
+    return count * flops / seconds

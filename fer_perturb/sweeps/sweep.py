@@ -41,11 +41,10 @@ def sweep(
     jobs = [planner.job(number, of) for number, of in enumerate(composed, 1)]
     screen = Screen(jobs, workers, threads, len(gpus))
     screen.plan(measured=planner.speeds.measured, each=dry_run)
-    if dry_run:
-        return [], False
-    _run([job for job in jobs if job.summary is None and not job.failure], workers, threads, gpus, screen)
+    if not dry_run:
+        _run([job for job in jobs if job.summary is None and not job.failure], workers, threads, gpus, screen)
     screen.failures()
-    done = [(job.directory, job.summary) for job in jobs if job.summary is not None]
+    done = [(job.directory, job.summary) for job in jobs if job.summary is not None and not dry_run]
     return done, any(job.failure for job in jobs)
 
 
