@@ -2,9 +2,12 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 from fer_perturb.sweeps.job import Job
 from fer_perturb.sweeps.processes import Process, command
+
+WIDTH = 100  # of an error, in the line that tells of it first
 
 
 def show_axes(count: int, axes: Mapping[str, Sequence[str]]) -> None:
@@ -48,7 +51,7 @@ class Screen:
 
     def ended(self, job: Job, waiting: Sequence[Job], running: Sequence[Process]) -> None:
         if job.failure:
-            self._line("FAILED", job, job.failure)
+            self._line("FAILED", job, shorten(job.failure, WIDTH, placeholder=" …"))
         else:
             self._line("done", job, f"in {spoken(job.took)}; {self._time_left(waiting, running)}")
 
