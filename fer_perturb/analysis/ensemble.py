@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from fer_perturb.analysis.summary import finished_summary, made_of, summarise_ensemble
 from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.ensemble import Ensemble
-from fer_perturb.runs.run_directory import SUMMARY, describe_run, read_summary
+from fer_perturb.runs.run_directory import describe_run, read_summary
+from fer_perturb.runs.summary_file import SUMMARY
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.predictions import write_table
 

@@ -15,7 +15,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.experiment.cost import Plan
 from fer_perturb.experiment.ensemble import open_ensemble
 from fer_perturb.experiment.experiment import Experiment, open_experiment
-from fer_perturb.runs.phase_cache import canonical
+from fer_perturb.files import canonical
 from fer_perturb.sweeps.job import Job
 from fer_perturb.sweeps.speed import Speeds
 from fer_perturb.tasks.chain import Chain
