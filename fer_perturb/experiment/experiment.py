@@ -117,6 +117,7 @@ def resolved(config: DictConfig) -> Settings:
     settings = cast(Settings, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     if not isinstance(settings["seed"], int) or settings["seed"] < 0:
         raise UserError(f"seed={settings['seed']}: expected a whole number, 0 or more.")
+    settings["scheme"] = effective(settings["scheme"])  # so that runs alike have one name
     settings["test_on"] = canonical_names(settings["test_on"])
     settings["recipe"]["precision"] = resolved_precision(settings["recipe"]["precision"], settings["trainer"])
     return settings
@@ -127,7 +128,6 @@ def experiment_of(settings: Settings, data: PackedData) -> Experiment:
 
     Raises UserError for settings that cannot work.
     """
-    settings = {**settings, "scheme": effective(settings["scheme"])}  # so that runs alike have one name
     scheme = scheme_from(settings["scheme"])
     others = tuple(other_datasets(settings, data))
     for used in (data, *others):
