@@ -9,8 +9,8 @@ from statistics import mean
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_perturb.analysis.statistics import bootstrap
 from fer_perturb.errors import UserError
-from results.paired import bootstrap
 from results.plan import ATTENTION, TEN, Run
 from results.record import FERPLUS, HIDDEN, LABELS, Arrays, read_arrays, read_rows
 

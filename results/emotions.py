@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from fer_perturb.analysis.statistics import OverSeeds, holm
 from fer_perturb.data.emotions import EMOTIONS
 from results.contrasts import HYPOTHESES, Contrast, Results
-from results.paired import Difference, holm
 from results.plan import Run
 from results.record import LABELS
 from results.tables import ends
@@ -29,7 +29,7 @@ def recalls(results: Results, run: Run, reading: str) -> dict[str, float]:
     return {name: 100 * float(np.mean(right[labels == place])) for place, name in enumerate(EMOTIONS)}
 
 
-def differences(results: Results, contrast: Contrast, network: str) -> dict[str, Difference]:
+def differences(results: Results, contrast: Contrast, network: str) -> dict[str, OverSeeds]:
     """Of each emotion, the difference in points over the seeds with which both arms were run."""
     found: dict[str, list[float]] = {name: [] for name in EMOTIONS}
     for seed in results.seeds(network, contrast.first, contrast.second):
@@ -39,7 +39,7 @@ def differences(results: Results, contrast: Contrast, network: str) -> dict[str,
         )
         for name in EMOTIONS:
             found[name].append(first[name] - second[name])
-    return {name: Difference.of(values) for name, values in found.items() if values}
+    return {name: OverSeeds.of(values) for name, values in found.items() if values}
 
 
 def by_emotion(results: Results, network: str) -> list[str]:
@@ -59,6 +59,6 @@ def by_emotion(results: Results, network: str) -> list[str]:
     return lines
 
 
-def _two_sided(of: dict[str, Difference]) -> dict[str, float]:
+def _two_sided(of: dict[str, OverSeeds]) -> dict[str, float]:
     raw = [2 * min(one.above(0), one.below(0)) if one.n > 1 else 1.0 for one in of.values()]
     return dict(zip(of, holm([min(p, 1.0) for p in raw]), strict=True))

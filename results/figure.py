@@ -3,9 +3,9 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fer_perturb.analysis.statistics import OverSeeds
 from results.contrasts import BALANCED, MARGIN, OCCLUDED, WHOLE_VIEWS, Contrast, Results
 from results.exploration import VIEWS, hidden_share
-from results.paired import Difference
 from results.plan import ATTENTION
 
 HIDDEN_THERE = {
@@ -91,7 +91,7 @@ def _panel(axis: Axes, results: Results, question: str, rows: tuple[Contrast, ..
         for place, contrast in enumerate(rows):
             if not (pairs := results.pairs(contrast, network, BALANCED)):
                 continue
-            of = Difference.of(pairs)
+            of = OverSeeds.of(pairs)
             reach = max(of.interval()[1] - of.mean, 0) if of.n > 1 else 0
             name = network if place == 0 else None
             axis.errorbar(of.mean, place + shift, xerr=reach, fmt="o", color=colour, markersize=4, label=name)

@@ -5,8 +5,8 @@ from statistics import mean, stdev
 
 import numpy as np
 
+from fer_perturb.analysis.statistics import OverSeeds, holm
 from results.contrasts import ALPHA, BALANCED, HYPOTHESES, MARGIN, OCCLUDED, Results
-from results.paired import Difference, holm
 from results.plan import ARMS, ATTENTION, Run
 from results.record import FERPLUS
 
@@ -14,7 +14,7 @@ from results.record import FERPLUS
 def verdicts(results: Results, network: str) -> dict[str, str]:
     """Of each hypothesis by its primary contrast: held, not held or undecided, as docs/protocol.md defines them."""
     found = {name: results.pairs(of[0], network, BALANCED) for name, of in HYPOTHESES.items()}
-    differences = {name: Difference.of(pairs) if pairs else None for name, pairs in found.items()}
+    differences = {name: OverSeeds.of(pairs) if pairs else None for name, pairs in found.items()}
     gain = holm([_one(of.above(0)) if of else 1.0 for of in differences.values()])
     bound = holm([_one(of.below(MARGIN)) if of else 1.0 for of in differences.values()])
     told = {}
@@ -42,7 +42,7 @@ def hypothesis(results: Results, name: str, network: str) -> list[str]:
     for contrast in HYPOTHESES[name]:
         if not (pairs := results.pairs(contrast, network, BALANCED)):
             continue
-        of, plain = Difference.of(pairs), Difference.of(results.pairs(contrast, network, "accuracy"))
+        of, plain = OverSeeds.of(pairs), OverSeeds.of(results.pairs(contrast, network, "accuracy"))
         lines.append(
             f"| {contrast.what} | `{contrast.first}` less `{contrast.second}` | {of.n} | {of.mean:+.2f} "
             f"| {of.deviation:.2f} | {ends(of.interval())} | {ends(results.interval(contrast, network))} "

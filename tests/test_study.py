@@ -9,19 +9,19 @@ from composing import DRAWING, composed, small_overrides
 
 from fer_perturb.analysis.metrics import scores as scores_of_predictions
 from fer_perturb.analysis.predictions import read_predictions
+from fer_perturb.analysis.statistics import hierarchical
 from fer_perturb.data.landmarks.maskfer import MaskFerMaker
 from fer_perturb.data.packing import make
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.experiment.open_data import open_data
 from fer_perturb.train import train
-from results import paired, study
+from results import study
 from results.contrasts import HYPOTHESES, Results
 from results.cost import cost_of
 from results.emotions import by_emotion
 from results.exploration import table as explored
 from results.page import DOCS, HERE, page
-from results.paired import Difference, bootstrap, holm
 from results.plan import ARMS, FIVE, NETWORKS, TEN, Run, plan
 from results.record import (
     COLUMNS,
@@ -175,51 +175,6 @@ def test_seeds_of_the_pilot_do_not_go_among_the_confirmatory_rows():
             study.main(given)
 
 
-# statistics
-
-
-def test_a_known_difference():
-    of = Difference.of([1.0, 2.0, 3.0])
-    assert (of.n, of.mean, of.deviation) == (3, 2.0, 1.0)
-    assert of.interval() == pytest.approx(
-        (2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4
-    )  # t of 2 degrees, 97.5 %
-    assert of.above(0) == pytest.approx(0.0371, abs=1e-4)  # t = 3.4641
-    assert of.below(0) == pytest.approx(1 - of.above(0))
-
-
-def test_no_difference_is_equivalent_and_a_large_or_loose_one_is_not():
-    near = Difference.of([0.1, -0.1, 0.2, -0.2, 0.0])
-    assert near.equivalent(1.0) < 0.001
-    assert Difference.of([0.0] * 5).equivalent(1.0) == 0.0
-    assert Difference.of([1.5, 1.6, 1.4, 1.5, 1.5]).equivalent(1.0) > 0.9
-    assert Difference.of([4.0, -4.0, 3.0, -3.0, 0.0]).equivalent(1.0) > 0.05
-    assert np.isnan(Difference.of([1.0]).equivalent(1.0))
-
-
-def test_holm():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.5, 0.001, 0.9]) == pytest.approx([1.0, 0.003, 1.0])
-
-
-def test_the_bootstrap_finds_what_seeds_and_images_vary():
-    labels = np.repeat([0, 1], [400, 100])
-    random = np.random.default_rng(0)
-    right = (random.random((8, 500)) < 0.1).astype(float)  # ten points in both classes, in each seed
-    low, high = bootstrap(right, labels)
-    assert 7 < low < 10 < high < 13
-    assert bootstrap(right, labels) == (low, high)
-    # a difference of seeds alone: half of them 4 points up, half 4 down
-    seeds = np.repeat([[0.04], [-0.04]], 4, axis=0) * np.ones((8, 500))
-    low, high = bootstrap(seeds, labels)
-    assert low == pytest.approx(-high, abs=0.6)
-    assert 2 < high < 3.5
-    # one class alone: the mean over images gives it a fifth, the mean over classes a half
-    rare = (labels == 1) * np.ones((8, 500))
-    assert bootstrap(rare, labels) == pytest.approx((50, 50))
-    assert bootstrap(rare, labels, balanced=False) == pytest.approx((20, 20))
-
-
 # tables, from made-up answers
 
 LABEL = np.arange(2800) % 7
@@ -227,8 +182,8 @@ LABEL = np.arange(2800) % 7
 
 @pytest.fixture
 def few_draws(monkeypatch):
-    """A bootstrap of few draws: what it finds is tested above."""
-    monkeypatch.setattr(paired, "RESAMPLES", 20)
+    """A bootstrap of few draws: what it finds is tested with it."""
+    monkeypatch.setattr(hierarchical, "RESAMPLES", 20)
 
 
 def made_up(folder, arms, seeds=TEN):
