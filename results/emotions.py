@@ -60,5 +60,4 @@ def by_emotion(results: Results, network: str) -> list[str]:
 
 
 def _two_sided(of: dict[str, OverSeeds]) -> dict[str, float]:
-    raw = [2 * min(one.above(0), one.below(0)) if one.n > 1 else 1.0 for one in of.values()]
-    return dict(zip(of, holm([min(p, 1.0) for p in raw]), strict=True))
+    return dict(zip(of, holm([one.p for one in of.values()]), strict=True))

@@ -15,8 +15,8 @@ def verdicts(results: Results, network: str) -> dict[str, str]:
     """Of each hypothesis by its primary contrast: held, not held or undecided, as docs/protocol.md defines them."""
     found = {name: results.pairs(of[0], network, BALANCED) for name, of in HYPOTHESES.items()}
     differences = {name: OverSeeds.of(pairs) if pairs else None for name, pairs in found.items()}
-    gain = holm([_one(of.above(0)) if of else 1.0 for of in differences.values()])
-    bound = holm([_one(of.below(MARGIN)) if of else 1.0 for of in differences.values()])
+    gain = holm([of.above(0) if of else 1.0 for of in differences.values()])
+    bound = holm([of.below(MARGIN) if of else 1.0 for of in differences.values()])
     told = {}
     for name, p_gain, p_bound in zip(differences, gain, bound, strict=True):
         if p_gain < ALPHA:
@@ -25,11 +25,6 @@ def verdicts(results: Results, network: str) -> dict[str, str]:
             verdict = "not held" if p_bound < ALPHA else "undecided"
         told[name] = f"{verdict} (Holm: p {p_gain:.2g} for a gain, {p_bound:.2g} against one of {MARGIN:g} points)"
     return told
-
-
-def _one(p: float) -> float:
-    """1 for what one seed cannot say."""
-    return 1.0 if np.isnan(p) else p
 
 
 def hypothesis(results: Results, name: str, network: str) -> list[str]:

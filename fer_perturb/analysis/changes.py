@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_perturb.analysis.predictions import Predictions
+from fer_perturb.analysis.predictions import Predictions, image_keys
 from fer_perturb.errors import UserError
 
 RESAMPLES = 4000
@@ -70,7 +70,8 @@ def change(before: Judged, after: Judged, label: int | None = None, *, seed: int
     other seeds would. Where nothing is right afterwards its upper end is the exact one for a share.
     """
     first, second, paired = before.right, after.right, True
-    _, a, b = np.intersect1d(_keys(before), _keys(after), return_indices=True)
+    of_before, of_after = (image_keys(of.identities, of.labels) for of in (before, after))
+    _, a, b = np.intersect1d(of_before, of_after, return_indices=True)
     if 2 * len(a) > min(len(first), len(second)):
         of_a, of_b = before.labels[a], after.labels[b]
         first, second = first[a], second[b]
@@ -99,14 +100,3 @@ def change(before: Judged, after: Judged, label: int | None = None, *, seed: int
 def _drawn(random: np.random.Generator, count: int) -> NDArray[np.float64]:
     """(RESAMPLES, count): how often each image is drawn, over their number."""
     return random.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
-
-
-def _keys(of: Judged) -> NDArray[np.bytes_]:
-    """(N,): identity and label, and a number where there are several of both."""
-    keys = np.char.add(of.identities, np.char.mod(" %d", of.labels).astype("S"))
-    order = np.argsort(keys, kind="stable")
-    ranked = keys[order]
-    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    number = np.empty(len(keys), dtype=np.int64)
-    number[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
-    return np.char.add(keys, np.char.mod(" %d", number).astype("S"))

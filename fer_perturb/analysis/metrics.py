@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
+    multiclass_confusion_matrix,
     multiclass_f1_score,
     multiclass_stat_scores,
 )
 
+from fer_perturb.analysis.calibration import calibration
 from fer_perturb.analysis.predictions import Predictions
 
 
@@ -41,3 +45,16 @@ def scores(predictions: Predictions) -> dict[str, Any]:
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of images whose highest logit is their label's."""
     return float(multiclass_accuracy(logits, labels, logits.shape[1], average="micro"))
+
+
+def confusion(predictions: Predictions) -> NDArray[np.int64]:
+    """(classes, classes): how many images of each label (rows) were taken for each class (columns)."""
+    counts = multiclass_confusion_matrix(predictions.logits, predictions.labels, len(predictions.classes))
+    return counts.numpy().astype(np.int64)
+
+
+def measured(predictions: Predictions) -> dict[str, float]:
+    """What is one number: accuracy, balanced_accuracy, f1_macro in [0, 1]; ece, brier, aurc, where less is better."""
+    found, sure = scores(predictions), calibration(predictions)
+    shares = {name: found[name] for name in ("accuracy", "balanced_accuracy", "f1_macro")}
+    return {**shares, "ece": sure.ece, "brier": sure.brier, "aurc": sure.aurc}

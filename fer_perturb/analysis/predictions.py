@@ -24,6 +24,28 @@ class Predictions:
     sha256: NDArray[np.bytes_]
     classes: tuple[str, ...]
 
+    def rows(self, places: NDArray[np.intp]) -> "Predictions":
+        """Those of some images, in the order of `places`."""
+        chosen = torch.from_numpy(places)
+        return Predictions(
+            self.labels[chosen], self.logits[chosen], self.names[places], self.sha256[places], self.classes
+        )
+
+    def keys(self) -> NDArray[np.bytes_]:
+        """(N,): what tells an image among all: its pixels and label, and a number where there are several of both."""
+        return image_keys(self.sha256, self.labels.numpy())
+
+
+def image_keys(identities: NDArray[np.bytes_], labels: NDArray[np.int64]) -> NDArray[np.bytes_]:
+    """(N,): identity and label, and a number where there are several of both."""
+    keys = np.char.add(identities, np.char.mod(" %d", labels).astype("S"))
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    number = np.empty(len(keys), dtype=np.int64)
+    number[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
+    return np.char.add(keys, np.char.mod(" %d", number).astype("S"))
+
 
 def ways(path: Path) -> list[tuple[Literal["original", "views"], str]]:
     """The ways of judging an image that a file of predictions holds, as (inference, tta), in order."""

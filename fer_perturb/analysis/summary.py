@@ -1,18 +1,15 @@
 """A run in one dictionary: summary.json (docs/design.md: contract)."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fer_perturb.analysis.metrics import accuracy, scores
 from fer_perturb.analysis.predictions import Predictions, read_predictions
-from fer_perturb.data.ferplus.labels import CLASSES, plurality
+from fer_perturb.analysis.selections import by_votes, without_twins
 from fer_perturb.data.packed import PackedData
-from fer_perturb.data.quality.clean import has_twin
 from fer_perturb.errors import UserError, warn
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.experiment.identity import run_hash
@@ -141,21 +138,11 @@ def _ferplus(experiment: Experiment) -> dict[str, Any] | None:
 def ferplus_scores(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, Any] | None:
     """Accuracy and balanced accuracy of predictions against the plurality of votes (N, 10), on the `n` images with one.
 
-    Images whose plurality is a class that the network does not know (contempt, for one of FER2013's seven) are left
-    out; None if none remain.
+    None if there are none that the network knows (`by_votes`).
     """
-    place = {name: label for label, name in enumerate(predictions.classes)}
-    labels = np.array([*(place.get(name, -1) for name in CLASSES), -1])[plurality(votes)]  # the last one is for -1
-    known = torch.from_numpy(labels >= 0)
-    if not known.any():
+    judged = by_votes(predictions, votes)
+    if judged is None:
         return None
-    judged = replace(
-        predictions,
-        labels=torch.from_numpy(labels)[known],
-        logits=predictions.logits[known],
-        names=predictions.names[known.numpy()],
-        sha256=predictions.sha256[known.numpy()],
-    )
     both = scores(judged)
     return {"accuracy": both["accuracy"], "balanced_accuracy": both["balanced_accuracy"], "n": len(judged.labels)}
 
@@ -166,8 +153,8 @@ def _votes_key(data: PackedData) -> str | None:
 
 def _accuracy_no_twins(predictions: Predictions, train_identities: NDArray[np.bytes_]) -> float | None:
     """Accuracy on the images whose very pixels do not also stand in training; None if there are none."""
-    alone = torch.from_numpy(~has_twin(predictions.sha256, train_identities))
-    return accuracy(predictions.logits[alone], predictions.labels[alone]) if bool(alone.any()) else None
+    alone = without_twins(predictions, train_identities)
+    return accuracy(alone.logits, alone.labels) if alone else None
 
 
 def _classifier_phase(

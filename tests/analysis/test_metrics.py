@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_perturb.analysis.metrics import scores
+from fer_perturb.analysis.metrics import confusion, measured, scores
 from fer_perturb.analysis.predictions import Predictions
 
 
@@ -42,3 +42,16 @@ def test_balanced_accuracy_is_the_mean_over_classes_and_f1_too():
     assert found["balanced_accuracy"] == pytest.approx(np.mean(recall), rel=1e-5)
     f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
     assert found["f1_macro"] == pytest.approx(np.mean(f1), rel=1e-5)
+
+
+def test_what_is_taken_for_what():
+    found = confusion(predictions([0, 0, 0, 0, 1, 1], [0, 0, 0, 2, 1, 0]))
+    assert found.tolist() == [[3, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert found.dtype == np.int64
+
+
+def test_what_is_one_number():
+    given = predictions([0, 0, 0, 1], [0, 0, 1, 1])
+    found, own = measured(given), scores(given)
+    assert list(found) == ["accuracy", "balanced_accuracy", "f1_macro", "ece", "brier", "aurc"]
+    assert found["f1_macro"] == own["f1_macro"]

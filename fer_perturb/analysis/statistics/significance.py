@@ -8,7 +8,8 @@ from scipy.special import bdtr
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p, in the order given."""
+    """Holm's (1979) adjusted p, in the order given. What cannot be said (NaN, of one seed) counts as 1."""
+    p = np.where(np.isnan(p), 1.0, p).tolist()
     adjusted, worst = [0.0] * len(p), 0.0
     for rank, place in enumerate(np.argsort(p, kind="stable")):
         worst = max(worst, min(1.0, (len(p) - rank) * p[place]))
