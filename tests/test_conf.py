@@ -49,7 +49,8 @@ def test_prepare_composes(dataset: str) -> None:
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
-ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect")
+ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect", "predict")
+WITHOUT_DATA = ("collect", "predict")
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
 # from a run's config.yaml, to name tables; by sweeps; by the sweeper of experiments
@@ -93,6 +94,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     of_run = [*paths, "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"run={run}"]
     rehearse("evaluate", *of_run, "dataset=synthetic", *drawing, f"views_from={run}")
     rehearse("collect", *paths)
+    rehearse("predict", *paths, f"run={run}", f"image={folder}", "faces=whole", "drawn=1")
     return found
 
 
@@ -109,8 +111,9 @@ def unread(config: DictConfig, entry: str, read: dict[str, set[str]]) -> list[st
 
 @pytest.mark.slow
 def test_every_key_is_read(read: dict[str, set[str]]) -> None:
-    assert unread(composed(name="collect"), "collect", read) == []
-    for entry, dataset in product(ENTRIES[:-1], choices("dataset")):
+    for entry in WITHOUT_DATA:
+        assert unread(composed(name=entry), entry, read) == [], entry
+    for entry, dataset in product([name for name in ENTRIES if name not in WITHOUT_DATA], choices("dataset")):
         for logger in choices("logger") if entry == "train" else [None]:
             overrides = [f"dataset={dataset}", *([f"logger={logger}"] if logger else [])]
             assert unread(composed(*overrides, name=entry), entry, read) == [], (entry, overrides)

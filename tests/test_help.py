@@ -27,6 +27,7 @@ OWN = {
         *("attention_model", "callbacks", "dataset", "debug", "experiment", "logger", "model", "recipe", "scheme"),
         *("scheme/attention", "scheme/regions", "scheme/views", "search", "trainer"),
     },
+    "predict": set(),
 }
 
 
@@ -80,7 +81,10 @@ def test_what_cannot_be_composed_is_said(commands: Commands) -> None:
     assert "Did you mean baseline?" in commands("train", "--help", "scheme=baselin").sentence
 
 
-@pytest.mark.parametrize("words", [["train", "--help"], ["search", "--help"], ["collect", "roots=."]], ids=" ".join)
+HELP = [["train", "--help"], ["search", "--help"], ["predict", "--help"], ["collect", "--help"], ["collect", "roots=."]]
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
 def test_it_needs_no_torch(words: list[str], tmp_path: Path) -> None:
     """Nor does collect at all."""
     generated_runs(tmp_path, [["scheme=baseline"]], [0])

@@ -20,6 +20,7 @@ ORDER = [
     "experiment",
     "tasks",
     "analysis",
+    "prediction",
     "searching",
     "report",
     "sweeps",

@@ -87,6 +87,7 @@ def _what(experiment: Experiment) -> dict[str, Any]:
         "model": experiment.network.name,
         "scheme": experiment.scheme.name,
         "seed": experiment.seed,
+        "image_size": list(experiment.data.image_size),
         "precision": experiment.recipe.precision,
         "config_hash": run_hash(experiment.settings),
         "commit": commit(),

@@ -17,7 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from fer_perturb.command_line.help import groups_of
 from fer_perturb.errors import UserError
 
-PATHS = ("source", "votes", "run", "views_from", "budget_of", "roots", "out", "paths.data", "paths.outputs")
+PATHS = (
+    *("source", "votes", "run", "views_from", "budget_of", "roots", "image", "out", "paths.data", "paths.outputs"),
+)
 NAMES = r"classes"
 PATTERNS = r"dataset\.group|where"
 MULTIRUN = r"-m|--multirun|hydra\.mode=MULTIRUN|\+?experiment=(?!null$).+"  # every experiment is one

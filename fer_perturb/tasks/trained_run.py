@@ -56,7 +56,7 @@ def load_run(directory: Path, place: Settings, key: str) -> TrainedRun:
         raise UserError(f"{key}={directory} cannot be read ({told}). The command that trained it mends it.") from error
     packed = load_packed(Path(settings["paths"]["data"], name), settings["dataset"].get("kind"))
     data = variant_of(packed, settings["dataset"])
-    experiment = _as_it_was(settings, data, f"{key}={directory}", summary.get("commit"))
+    experiment = as_it_was(settings, data, f"{key}={directory}", summary.get("commit"))
     precision = precision_of_testing(trained_in, place["trainer"], f"{key}={directory}")
     if precision != trained_in:
         settings["recipe"] = {**settings["recipe"], "precision": precision}
@@ -73,7 +73,11 @@ def load_run(directory: Path, place: Settings, key: str) -> TrainedRun:
     return TrainedRun(directory, chain, chain.predictor.trained(), summary)
 
 
-def _as_it_was(settings: Settings, data: PackedData, what: str, commit: str | None) -> Experiment:
+def as_it_was(settings: Settings, data: PackedData, what: str, commit: str | None) -> Experiment:
+    """The experiment of a run's settings; UserError, beginning with `what`, for those of another version.
+
+    commit: the one that the run was made with.
+    """
     try:
         return experiment_of(settings, data)
     except (UserError, KeyError) as error:
