@@ -49,8 +49,8 @@ def test_prepare_composes(dataset: str) -> None:
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
-ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect", "predict")
-WITHOUT_DATA = ("collect", "predict")
+ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect", "predict", "export")
+WITHOUT_DATA = ("collect", "predict", "export")
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
 # from a run's config.yaml, to name tables; by sweeps; by the sweeper of experiments
@@ -95,6 +95,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     rehearse("evaluate", *of_run, "dataset=synthetic", *drawing, f"views_from={run}")
     rehearse("collect", *paths)
     rehearse("predict", *paths, f"run={run}", f"image={folder}", "faces=whole", "drawn=1")
+    rehearse("export", *paths, f"run={run}", "format=torchscript")
     return found
 
 

@@ -28,6 +28,7 @@ OWN = {
         *("scheme/attention", "scheme/regions", "scheme/views", "search", "trainer"),
     },
     "predict": set(),
+    "export": set(),
 }
 
 

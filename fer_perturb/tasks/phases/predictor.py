@@ -60,15 +60,18 @@ class Predictor(Classifier):
 
     def evaluate(self, batch: Batch, tta: TestTimeAugmentation) -> Tensor:
         crops = self.crops(batch["image"], tta)
-        maps = self.tested_maps(batch)
-        if self.regions.frame == "input":
-            maps = maps.expand(len(crops), -1, -1, -1)
-        else:
-            maps = torch.stack([decode(planes) for planes in self.crops(encode(maps), tta)])
+        maps = self.maps_of_crops(batch, tta, len(crops))
         logits = []
         for crop, of_crop in zip(crops, maps, strict=True):
             logits.append(torch.stack([self(view).float() for view in self.views(crop, of_crop)]))
         return torch.stack(logits)
+
+    def maps_of_crops(self, batch: Batch, tta: TestTimeAugmentation, count: int) -> Tensor:
+        """The maps of the `count` test-time crops of images of any split, int8 (T, B, h, w)."""
+        maps = self.tested_maps(batch)
+        if self.regions.frame == "input":
+            return maps.expand(count, -1, -1, -1)
+        return torch.stack([decode(planes) for planes in self.crops(encode(maps), tta)])
 
     def tested_maps(self, batch: Batch) -> Tensor:
         """The maps of images of any split, int8 (B, H, W)."""
