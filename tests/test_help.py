@@ -23,13 +23,10 @@ OWN = {
     "landmarks": {"dataset"},
     "contact_sheet": {"dataset"},
     "collect": set(),
-    "search": {
-        *("attention_model", "callbacks", "dataset", "debug", "experiment", "logger", "model", "recipe", "scheme"),
-        *("scheme/attention", "scheme/regions", "scheme/views", "search", "trainer"),
-    },
     "predict": set(),
     "export": set(),
 }
+OWN["search"] = {*OWN["train"], "search"}
 
 
 def parts(shown: str) -> tuple[dict[str, str], str]:
