@@ -1,6 +1,5 @@
 """How fast a network trains here: as finished runs tell, or else a step of it."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,9 +7,12 @@ from pathlib import Path
 
 import torch
 
+from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.experiment.flops import training_flops
 from fer_perturb.experiment.precision import device_type
+from fer_perturb.runs.machine import device_name
+from fer_perturb.runs.summary_file import SUMMARY, sealed_summary
 
 IMAGES = 32  # of a measured step, at most
 STEPS = 3
@@ -18,7 +20,7 @@ ENOUGH = 1.0  # seconds; a step that takes longer tells enough
 
 
 class Speeds:
-    """Operations a second of each kind of run: data, network and precision.
+    """Operations a second of each kind of run: data, network and precision, on this machine.
 
     threads: of one job. `measured` says whether a step has told of any.
     """
@@ -32,7 +34,7 @@ class Speeds:
         folder = experiment.directory.parents[1]  # <outputs>/<dataset>/<model>
         kind = (folder, experiment.recipe.precision)
         if kind not in self._known:
-            phases = dict(_finished(folder, experiment.recipe.precision))
+            phases = dict(_finished(folder, experiment.recipe.precision, _device_of(experiment)))
             seconds = sum(of for _, of in phases.values())
             if seconds > 0:
                 self._known[kind] = sum(flops for flops, _ in phases.values()) / seconds
@@ -42,14 +44,22 @@ class Speeds:
         return self._known[kind]
 
 
-def _finished(folder: Path, precision: str) -> Iterator[tuple[str, tuple[int, float]]]:
-    """Key, operations and seconds of each phase that runs below <outputs>/<dataset>/<model> have trained."""
-    for file in folder.glob("*/seed*/summary.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # damaged, or by older code
-            summary = json.loads(file.read_text(encoding="utf-8"))
-            if summary["precision"] == precision:
-                phases = [summary["phases"][name] for name in ("attention", "predictor")]
-                yield from ((of["key"], (int(of["flops"]), float(of["seconds"]))) for of in phases if of)
+def _finished(folder: Path, precision: str, device: str) -> Iterator[tuple[str, tuple[int, float]]]:
+    """Key, operations and seconds of each phase that runs below <outputs>/<dataset>/<model> have trained here."""
+    for file in folder.glob(f"*/seed*/{SUMMARY}"):
+        with suppress(UserError, KeyError, TypeError):  # damaged, or by older code
+            summary = sealed_summary(file.parent, "run")
+            for name in ("attention", "predictor"):
+                phase = summary["phases"][name]
+                if phase and (summary["precision"], phase["device"]) == (precision, device):
+                    yield phase["key"], (int(phase["flops"]), float(phase["seconds"]))
+
+
+def _device_of(experiment: Experiment) -> str:
+    """The name under which its phases will be recorded."""
+    devices = experiment.trainer["devices"]
+    device = torch.device(device_type(str(experiment.trainer["accelerator"])))
+    return device_name(device, devices if isinstance(devices, int) and devices > 0 else 1)
 
 
 def _of_a_step(experiment: Experiment, threads: int) -> float:
