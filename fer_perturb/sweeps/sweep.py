@@ -33,7 +33,7 @@ def sweep(
     decides). trainer: conf/trainer. Raises UserError for a number of jobs that cannot be.
     """
     gpus = gpus_for(trainer)
-    workers = workers_for(asked, gpus)
+    workers = workers_for(asked, trainer, gpus)
     threads = threads_for(workers)
     axes = axes_of(composed)
     show_axes(len(composed), axes)
@@ -99,10 +99,11 @@ def gpus_for(trainer: dict[str, Any]) -> list[str]:
     return visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
 
 
-def workers_for(asked: int | None, gpus: Sequence[str]) -> int:
-    """How many jobs at once: as many as were asked for, or one a GPU, or one."""
+def workers_for(asked: int | None, trainer: dict[str, Any], gpus: Sequence[str]) -> int:
+    """How many jobs at once: as many as were asked for, or one a GPU; on the CPU two (docs/sweeps.md: measured)."""
     if asked is None:
-        return max(1, len(gpus))
+        on_cpu = trainer["devices"] == 1 and device_type(str(trainer["accelerator"])) == "cpu"
+        return len(gpus) or (min(2, cores()) if on_cpu else 1)
     if not isinstance(asked, int) or asked < 1:
         raise UserError(f"launcher.workers={asked}: expected null, or a whole number of jobs at once.")
     return asked
@@ -110,5 +111,9 @@ def workers_for(asked: int | None, gpus: Sequence[str]) -> int:
 
 def threads_for(workers: int) -> int:
     """Of each job: the cores, divided among the jobs, unless OMP_NUM_THREADS says otherwise."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(os.environ.get("OMP_NUM_THREADS") or max(1, cores // workers))
+    return int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // workers))
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

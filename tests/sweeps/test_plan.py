@@ -101,11 +101,14 @@ def test_shares_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [threads_for(workers) for workers in (1, 2, 3, 9)] == [8, 4, 2, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads_for(1) == 3
-    assert [workers_for(None, []), workers_for(None, ["0", "1"]), workers_for(3, ["0"])] == [1, 2, 3]
+    trainer = {"accelerator": "cuda", "devices": 1}
+    on_cpu = {"accelerator": "cpu", "devices": 1}
+    assert [workers_for(None, trainer, gpus) for gpus in (["0"], ["0", "1", "2"])] == [1, 3]
+    assert [workers_for(asked, on_cpu, []) for asked in (None, 1, 5)] == [2, 1, 5]
+    assert [workers_for(None, {**of, "devices": 2}, []) for of in (on_cpu, trainer)] == [1, 1]  # each takes several
     for wrong in (-1, "two"):
         with pytest.raises(UserError, match=r"launcher\.workers="):
-            workers_for(wrong, [])  # type: ignore[arg-type]
-    trainer = {"accelerator": "cuda", "devices": 1}
+            workers_for(wrong, trainer, [])  # type: ignore[arg-type]
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert gpus_for(trainer) == ["0", "1"]
     assert gpus_for({**trainer, "devices": 2}) == gpus_for({**trainer, "accelerator": "cpu"}) == []
