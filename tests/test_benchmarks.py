@@ -5,9 +5,10 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
-from benchmarks import beside, fits, growth, memory, run, scheme, speedrun, start
+from benchmarks import beside, coverage, fits, growth, memory, run, scheme, speedrun, start
 from benchmarks.bench import Bench
 from benchmarks.measure import Row, Target, against_peers, take_turns
 from benchmarks.report import Report
@@ -192,3 +193,8 @@ def test_a_process_is_timed_to_its_end(tmp_path):
     with pytest.raises(RuntimeError, match="ended with 3"):
         start.seconds(bench, "-c", "exit(3)")
     start.seconds(bench, "-c", "exit(3)", expected=3)
+
+
+def test_coverage_is_counted_against_the_truth():
+    found = [right.mean() for right in coverage.simulated(3, 0.5, 0.05, 40)]
+    assert np.mean(found) == pytest.approx(coverage.truth(0.5, 0.05), abs=0.004)

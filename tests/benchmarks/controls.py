@@ -7,7 +7,7 @@ PYTHONPATH=tests python -m benchmarks.controls            # figure and table in 
 import json
 import sys
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
-from scipy.stats import t
 
+from fer_perturb.analysis.statistics import OverSeeds
 from fer_perturb.data.drawn_faces.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.data.packed import PackedData
 from fer_perturb.experiment.open_data import open_data
@@ -140,9 +140,8 @@ def average(runs: dict[int, dict[str, Any]], key: str = "test") -> float:
 
 def interval(differences: list[float]) -> tuple[float, float, float]:
     """Mean and 95 % interval (Student's t) of the paired differences."""
-    middle, count = mean(differences), len(differences)
-    reach = t.ppf(0.975, count - 1) * stdev(differences) / np.sqrt(count)
-    return middle, middle - reach, middle + reach
+    of = OverSeeds.of(differences)
+    return of.mean, *of.interval()
 
 
 def against(runs: dict[str, dict[int, dict[str, Any]]], scheme: str, other: str) -> list[float]:

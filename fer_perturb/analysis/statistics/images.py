@@ -49,12 +49,16 @@ def over_seeds_and_images(right: Array, labels: NDArray[np.integer[Any]], *, bal
     each = np.stack([right[:, labels == label].mean(axis=1) for label in np.unique(labels)], axis=1) @ weights
     of_seeds = float(each.var(ddof=1)) / seeds
     total = of_seeds + max(0.0, float(weights**2 @ (of_images - of_both)))
-    freedom = (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > 0 else float(len(labels) - 1)
+    most = float(len(labels) - 1)  # where seeds hardly vary
+    freedom = min(most, (seeds - 1) * (total / of_seeds) ** 2) if of_seeds > 0 else most
     return Estimate(float(weights @ means), float(np.sqrt(total)), freedom)
 
 
 def _class(right: Array) -> tuple[float, float, float]:
-    """Of one class (seeds, images): mean, the variance of it that images cause, and seed and image together."""
+    """Of one class (seeds, images): mean, the variance of it that images cause, and seed and image together.
+
+    A single image says nothing of other images: it adds no variance.
+    """
     seeds, images = right.shape
     if images < 2:
         return float(right.mean()), 0.0, 0.0

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from generated_runs import generated_runs
 
+from fer_perturb.analysis import collect
 from fer_perturb.analysis.comparison import Contrast, compare, read_arm
 from fer_perturb.analysis.metrics import measured
 from fer_perturb.data.emotions import EMOTIONS
@@ -34,11 +35,11 @@ def predict(run: Path) -> None:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Three seeds of each scheme."""
-    made = generated_runs(tmp_path_factory.mktemp("outputs"), [["scheme=perturb"], ["scheme=baseline"]], range(3))
-    for run in made:
+    """Three seeds of each scheme, as collect finds them."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    for run in generated_runs(outputs, [["scheme=perturb"], ["scheme=baseline"]], range(3)):
         predict(run)
-    return made[:3], made[3:]
+    return [[*map(Path, collect(outputs, where=f"scheme={name}")["run"])] for name in ("perturb", "baseline")]
 
 
 def test_readings_and_budgets(runs):
