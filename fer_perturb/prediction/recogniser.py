@@ -46,11 +46,9 @@ class Recogniser:
 
     def each(self, pictures: Iterable[str], faces: str = "haar") -> Iterator[tuple[str, list[Face] | UserError]]:
         """The same of many files, in batches over them all; of one that cannot be read, why."""
-        find, waiting, crops = (
-            finder(faces),
-            list[tuple[str, list[Box | None] | UserError]](),
-            list[NDArray[np.uint8]](),
-        )
+        find = finder(faces)
+        waiting: list[tuple[str, list[Box | None] | UserError]] = []
+        crops: list[NDArray[np.uint8]] = []
         for picture in pictures:
             try:
                 grey = grey_pixels(picture)

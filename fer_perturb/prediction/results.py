@@ -42,7 +42,7 @@ class Results:
 
 def write_results(results: Results, out: Path) -> None:
     """Writes faces.jsonl and faces.csv, and, row by row the same faces, attention.npy float32 (N, h, w) and
-    clusters.npy int8 (N, h, w), if there are any; each whole or not at all. What lies in `out` of another time goes.
+    clusters.npy int8 (N, h, w), each whole or not at all; one that there is nothing for goes.
 
     Of a picture that cannot be read the lines hold its `error`; of one without faces there is none.
     """

@@ -69,7 +69,7 @@ def _draw_picture(axis: Any, picture: NDArray[np.uint8], faces: list[Face]) -> N
             box = face.box
             axis.add_patch(Rectangle((box.left, box.top), box.width, box.height, fill=False, color="#ee6677", lw=2))
             shown = {"facecolor": "#ee6677", "edgecolor": "none", "pad": 1}
-            axis.text(box.left, box.top, str(number), fontsize=9, color="white", va="top", bbox=shown)
+            axis.text(box.left, box.top, str(number), fontsize=8, color="white", va="bottom", bbox=shown)
 
 
 def _face(axis: Any, face: Face) -> None:

@@ -178,3 +178,10 @@ def test_a_scheme_that_needs_more_than_a_picture(data_directory: Path, tmp_path:
     run, _ = train(small(data_directory, tmp_path, *given, "scheme=landmarks"))
     with pytest.raises(UserError, match=r"its scheme \(landmarks\) hides by a face's landmarks"):
         fer_perturb.load(run)
+
+
+def test_an_ensemble_names_its_members(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    summary = {"members": {"resnet": "0123abcd", "vgg16": "4567abcd"}}
+    monkeypatch.setattr("fer_perturb.prediction.portable.read_summary", lambda run, key: summary)
+    with pytest.raises(UserError, match=r"is a mean of runs \(resnet, vgg16\). Expected one of them"):
+        fer_perturb.load(tmp_path)
