@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from fer_perturb.analysis.statistics import (
     OverSeeds,
     bootstrap,
+    effect_interval,
     hierarchical,
     over_images,
     over_seeds_and_images,
@@ -75,6 +76,30 @@ def of_differences(count: int) -> list[str]:
     return lines
 
 
+def of_seeds(count: int) -> list[str]:
+    """Paired differences of seeds alone, normal: no difference; one as large as its deviation; one at the margin."""
+    lines = [
+        "| seeds | Student's t | test errs | equivalence errs | effect | effect of 1, told uncorrected "
+        "| bootstrap of seeds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    random = np.random.default_rng(5)
+    for seeds in SEEDS:
+        drawn = random.normal(0, 1, (count, seeds))
+        none, one, at_margin = ([OverSeeds.of(row) for row in rows] for rows in (drawn, drawn + 1, drawn / 5 + 1))
+        means = drawn[:, random.integers(0, seeds, (DRAWS, seeds))].mean(axis=2)
+        ends = ([of.interval() for of in none], [effect_interval(of) for of in one])
+        held = [np.mean([low <= true <= high for low, high in of]) for true, of in enumerate(ends)]
+        errs = np.mean([[of.p < 0.05 for of in none], [of.equivalent(1.0) < 0.05 for of in at_margin]], axis=1)
+        low, high = np.percentile(means, [2.5, 97.5], axis=1)
+        told = np.mean([of.mean / of.deviation for of in one])
+        lines.append(
+            f"| {seeds} | {100 * held[0]:.0f} | {100 * errs[0]:.1f} | {100 * errs[1]:.1f} | {100 * held[1]:.0f} "
+            f"| {told:.2f} | {100 * np.mean((low <= 0) & (high >= 0)):.0f} |"
+        )
+    return lines
+
+
 def of_improvement(count: int) -> list[str]:
     lines = ["| true probability | seeds | `probability_of_improvement` | bootstrap of seeds |", "|---|---|---|---|"]
     random = np.random.default_rng(0)
@@ -98,7 +123,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--count", type=int, default=600, help="simulated studies of each kind")
     given = parser.parse_args(arguments)
     hierarchical.RESAMPLES = DRAWS
-    print("\n".join([*of_improvement(given.count), "", *of_differences(given.count)]), flush=True)
+    tables = of_seeds(10 * given.count), of_improvement(given.count), of_differences(given.count)
+    print("\n\n".join("\n".join(table) for table in tables))
 
 
 if __name__ == "__main__":
