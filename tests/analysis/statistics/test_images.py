@@ -61,6 +61,7 @@ def test_a_known_layout():
     labels, right = np.array([0, 0, 1, 1]), np.array([[1, 0, 1, 1], [1, 1, 1, 0]], dtype=float)
     found = over_seeds_and_images(right, labels)
     assert found.mean == pytest.approx(0.75)
+    assert found.error == 0  # both seeds are right in 0.75; what differs between images is chance, of both together
     assert over_images(right, labels).error == pytest.approx(np.sqrt(0.25 * (0.125 / 2 + 0.125 / 2)))
     one = over_seeds_and_images(right[:1], labels)
     assert one.mean == 0.75
