@@ -210,5 +210,7 @@ _ALL = SCHEMES | KEYS_OF_SCHEMES | RECIPES | BUDGETS | DATA | NETWORKS | EVALUAT
 CASES = {name: (words,) if isinstance(words, str) else words for name, words in _ALL.items()}
 
 LEFT_OUT = {  # group/choice of conf/ -> why no case has it
+    "dataset/smoke": "drawn faces, as dataset=synthetic, and fewer",
+    "recipe/smoke": "recipe=demo with other numbers",
     "model/resmasking": "137.8 M parameters take a minute; resmasking_small is made of the same blocks",
 }
