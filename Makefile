@@ -20,7 +20,7 @@ broken:
 $(READY): pyproject.toml $(BROKEN)
 	@$(PYTHON) .ci/install.py dev,maskfer $@
 
-demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (on two cores 90 s where they compute in bf16, 3 minutes elsewhere)
+demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (on two cores 90 s where they compute in bf16, 2 to 3 minutes elsewhere)
 	$(BIN)/python -m fer_perturb.train experiment=demo
 
 data: $(READY) ## pack FER2013: make data SOURCE=fer2013.zip
