@@ -24,6 +24,7 @@ from fer_perturb.errors import OtherProcessError, UserError, first_line
 
 LONG = timedelta(days=30)  # the first may cluster or test for hours
 PATIENCE = timedelta(minutes=1)  # of one that has failed: the others may wait for it in the midst of a step
+HEARD = "All processes have heard of this."
 APART = (
     "Another process of this program has ended, or is out of step, so this one ends as well. The same command goes on."
 )
@@ -95,12 +96,12 @@ def _met(work: Callable[[], Any] | None) -> list[Any]:
     try:
         result = work() if work else None
     except Exception as error:
-        if isinstance(error, OtherProcessError) or hasattr(error, "told"):
+        if isinstance(error, OtherProcessError) or HEARD in getattr(error, "__notes__", ()):
             raise  # all have heard of it
         failure = error
     said = _say((result, None if failure is None else str(failure) or type(failure).__name__), failure)
     if failure is not None:
-        failure.told = True  # type: ignore[attr-defined]
+        failure.add_note(HEARD)
         raise failure
     for _, reason in said:
         if reason is not None:

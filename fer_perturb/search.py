@@ -1,6 +1,7 @@
 """python -m fer_perturb.search: settings that reach more on val, by trials that are ordinary runs."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +21,8 @@ def search(config: DictConfig) -> str:
     What is to be said of them at the end: how many there are, and the command that trains and tests the best.
     """
     # here, not above, so that --help is fast
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise UserError("A search needs Optuna: pip install 'fer_perturb[search]'.") from error
+    if find_spec("optuna") is None:
+        raise UserError("A search needs Optuna: pip install 'fer_perturb[search]'.")
     from fer_perturb.checked import made
     from fer_perturb.experiment.experiment import open_experiment
     from fer_perturb.report.phase_pictures import show_phase

@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_perturb.analysis.summary import finished_summary, made_of, summarise_ensemble
-from fer_perturb.errors import UserError, warn
+from fer_perturb.analysis.summary import finished_summary, made_of, summarise_ensemble, written_summary
+from fer_perturb.errors import UserError
 from fer_perturb.experiment.ensemble import Ensemble
 from fer_perturb.runs.run_directory import describe_run, read_summary
-from fer_perturb.runs.summary_file import SUMMARY
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.predictions import write_table
 
@@ -51,13 +50,8 @@ def finished_ensemble(of: Ensemble) -> dict[str, Any] | None:
 
 
 def _averaged_before(of: Ensemble, members: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    run = of.experiment.directory
-    if not (run / SUMMARY).is_file():
-        return None
-    try:
-        summary = read_summary(run, "run")
-    except UserError as error:
-        warn(str(error))
+    summary = written_summary(of.experiment.directory)
+    if summary is None:
         return None
     same = summary.get("made_of") == made_of(members) and summary.get("tested_on") == of.experiment.tested_on()
     return summary if same else None

@@ -64,15 +64,21 @@ def made_of(members: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {name: member["phases"]["predictor"]["key"] for name, member in members.items()}
 
 
-def finished_summary(chain: Chain) -> dict[str, Any] | None:
-    """What `summarise` wrote for this very chain; None if it has not finished, or with other data or older code."""
-    experiment, run = chain.experiment, chain.run.directory
+def written_summary(run: Path) -> dict[str, Any] | None:
+    """The summary in a run's folder; None where there is none yet, or, with a line that says so, a damaged one."""
     if not (run / SUMMARY).is_file():
         return None
     try:
-        summary = read_summary(run, "run")
+        return read_summary(run, "run")
     except UserError as error:
         warn(str(error))
+        return None
+
+
+def finished_summary(chain: Chain) -> dict[str, Any] | None:
+    """What `summarise` wrote for this very chain; None if it has not finished, or with other data or older code."""
+    experiment, summary = chain.experiment, written_summary(chain.run.directory)
+    if summary is None:
         return None
     if summary["phases"]["predictor"]["key"] != chain.predictor.key():
         return None

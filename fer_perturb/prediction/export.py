@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,8 @@ def write_model(run: Portable, form: str, out: Path) -> Path:
 
 def onnx(run: Portable) -> bytes:
     """A graph of any number of images; `classes`, a JSON list, is among its metadata."""
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise UserError("format=onnx needs two packages more: pip install 'fer_perturb[export]'") from error
+    if not all(find_spec(name) for name in ("onnx", "onnxscript")):
+        raise UserError("format=onnx needs two packages more: pip install 'fer_perturb[export]'")
     count = torch.export.Dim("images")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own making

@@ -132,7 +132,8 @@ def _of_file(file: Path, what: str) -> Portable:
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
-            for name in opened.keys():  # noqa: SIM118, it is no dictionary
+            names = opened.keys()
+            for name in names:
                 of, _, inner = name.partition(".")
                 states[of][inner] = opened.get_tensor(name)
         if metadata.get("format") != FORMAT:

@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commanding import Commands
@@ -106,9 +107,10 @@ def test_shares_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [workers_for(None, trainer, gpus) for gpus in (["0"], ["0", "1", "2"])] == [1, 3]
     assert [workers_for(asked, on_cpu, []) for asked in (None, 1, 5)] == [2, 1, 5]
     assert [workers_for(None, {**of, "devices": 2}, []) for of in (on_cpu, trainer)] == [1, 1]  # each takes several
-    for wrong in (-1, "two"):
+    unfit: list[Any] = [-1, "two"]
+    for wrong in unfit:
         with pytest.raises(UserError, match=r"launcher\.workers="):
-            workers_for(wrong, trainer, [])  # type: ignore[arg-type]
+            workers_for(wrong, trainer, [])
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert gpus_for(trainer) == ["0", "1"]
     assert gpus_for({**trainer, "devices": 2}) == gpus_for({**trainer, "accelerator": "cpu"}) == []
