@@ -10,11 +10,11 @@ from fer_perturb.command_line.entry_point import entry_point
 def contact_sheet(config: DictConfig) -> Path:
     """Draws what `config` (conf/contact_sheet.yaml, composed) describes; the picture's file."""
     # here, not above, so that --help is fast
-    from fer_perturb.experiment.open_data import open_data
+    from fer_perturb.experiment.dataset import open_dataset
     from fer_perturb.report import contact_sheet as sheet
     from fer_perturb.report.figures import save_figure
 
-    data = open_data(config)
+    data = open_dataset(config)
     path = Path(config.paths.outputs, "contact_sheets", f"{data.name}-{config.split}.png")
     save_figure(sheet.contact_sheet(data, config.split, config.count, config.seed), path)
     return path

@@ -40,8 +40,8 @@ def evaluate_one(directory: Path, config: DictConfig) -> Path:
     from fer_perturb.runs.phase_cache import content_key
     from fer_perturb.tasks.phases.predictor import Predictor
     from fer_perturb.tasks.trained_run import load_run, with_views_of
-    from fer_perturb.tasks.training.fitting import make_trainer
-    from fer_perturb.tasks.training.predictions import predict, write_predictions
+    from fer_perturb.tasks.training.trainer import make_trainer
+    from fer_perturb.tasks.training.write_predictions import predict, write_predictions
 
     place: Any = OmegaConf.to_container(config, resolve=True)
     run = load_run(directory, place, "run")

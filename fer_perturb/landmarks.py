@@ -14,7 +14,7 @@ def landmarks(config: DictConfig) -> Path:
 
     from fer_perturb.data.landmarks.placing import place_landmarks, unplaced_table
     from fer_perturb.data.packed.format import LANDMARKS
-    from fer_perturb.experiment.open_data import prepared
+    from fer_perturb.experiment.dataset import prepared
 
     data = place_landmarks(prepared(config))
     rich.print(unplaced_table(data, "they have the mean shape"))

@@ -15,7 +15,7 @@ def prepare(config: DictConfig) -> Path:
     # here, not above, so that --help is fast
     from fer_perturb.data.packing import make, pack
     from fer_perturb.data.variant import labels, unplaced
-    from fer_perturb.experiment.open_data import from_config
+    from fer_perturb.experiment.dataset import from_config
 
     dataset = config.dataset
     name = folder_name(dataset.name)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fer_perturb.tasks.training import fitting
+from fer_perturb.tasks.training import trainer
 from fer_perturb.tasks.training.classifier import Classifier
 
 REHEARSED = "val/rehearsed"
@@ -20,4 +20,4 @@ def rehearse(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> None:
         task.log(REHEARSED, scores[task.current_epoch], batch_size=1, on_epoch=True)
 
     monkeypatch.setattr(Classifier, "validation_step", validation_step)
-    monkeypatch.setattr(fitting, "MONITOR", REHEARSED)
+    monkeypatch.setattr(trainer, "MONITOR", REHEARSED)

@@ -24,8 +24,8 @@ from fer_perturb.data.packed import load_packed
 from fer_perturb.data.packing import make
 from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 from fer_perturb.errors import UserError
+from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.experiment.experiment import open_experiment
-from fer_perturb.experiment.open_data import open_data
 from fer_perturb.runs.phase_cache import damage_of
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
@@ -395,7 +395,7 @@ def test_drawn_faces_that_are_damaged_are_drawn_again(data_directory, tmp_path, 
     shutil.copytree(data_directory / "synthetic", tmp_path / "data" / "synthetic")
     damage(tmp_path / "data" / "synthetic")
     config = small(tmp_path / "data", tmp_path)
-    drawn, whole = open_data(config), load_packed(data_directory / "synthetic")
+    drawn, whole = open_dataset(config), load_packed(data_directory / "synthetic")
     assert np.array_equal(drawn.splits["train"].images, whole.splits["train"].images)
 
 

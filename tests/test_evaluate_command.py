@@ -14,7 +14,7 @@ from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
 from fer_perturb.runs.run_directory import read_summary, write_summary
-from fer_perturb.tasks.training.predictions import predict
+from fer_perturb.tasks.training.write_predictions import predict
 from fer_perturb.train import train
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def test_on_its_own_data_it_finds_the_same(trained, evaluated, scheme):
 def other_machine(monkeypatch):
     """One that computes a little differently."""
     monkeypatch.setattr(
-        "fer_perturb.tasks.training.predictions.predict",
+        "fer_perturb.tasks.training.write_predictions.predict",
         lambda task, data, trainer: {split: values + 1e-4 for split, values in predict(task, data, trainer).items()},
     )
 

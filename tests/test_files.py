@@ -12,7 +12,7 @@ import pytest
 from fer_perturb.data.packed import RawSplit, write_packed
 from fer_perturb.errors import UserError
 from fer_perturb.files import atomic_directory, atomic_file, link, write_bytes, write_npy
-from fer_perturb.tasks.training.predictions import write_table
+from fer_perturb.tasks.training.write_predictions import write_table
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pytorch_lightning.plugins import MixedPrecision
 from pytorch_lightning.utilities import rank_zero_warn
 from stepping import untrained
 
-from fer_perturb.tasks.training import fitting, others_warnings
+from fer_perturb.tasks.training import others_warnings, trainer
 from fer_perturb.tasks.training.others_warnings import silence_others
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,7 @@ def test_a_chain_its_resume_and_its_evaluation(
 
     with noted() as found:
         with monkeypatch.context() as patch:
-            patch.setattr(fitting.Stopwatch, "on_fit_end", stop)  # all checkpoints are there
+            patch.setattr(trainer.Stopwatch, "on_fit_end", stop)  # all checkpoints are there
             with pytest.raises(StopError):
                 commands("train", *given)
         shown = [commands("train", *given), commands("train", *given)]
@@ -131,7 +131,7 @@ def test_what_is_silenced_would_be_printed(
     monkeypatch.setattr(others_warnings, "NOT_FOR_PEOPLE", ())
     with noted() as found:
         for _ in range(2):
-            fitting.fit(task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None)
+            trainer.fit(task, chain.run.data, settings=chain.experiment.trainer, directory=tmp_path, logger=None)
     told = " ".join(found.all)
     monkeypatch.undo()
     assert [words for words, _ in others_warnings.NOT_FOR_PEOPLE if words not in told] == []

@@ -102,7 +102,7 @@ def test_the_mathematics_needs_neither_lightning_nor_hydra() -> None:
         assert not [name for name in names if name.split(".")[0] in ("pytorch_lightning", "hydra", "omegaconf")]
 
 
-AT_THE_DOOR = {"experiment/experiment.py", "experiment/ensemble.py", "experiment/open_data.py", "sweeps/plan.py"}
+AT_THE_DOOR = {"experiment/experiment.py", "experiment/ensemble.py", "experiment/dataset.py", "sweeps/plan.py"}
 OF_A_RUN = "runs/run_directory.py"  # writes and reads config.yaml, in plain values
 
 

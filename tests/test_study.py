@@ -14,7 +14,7 @@ from fer_perturb.data.landmarks.maskfer import MaskFerMaker
 from fer_perturb.data.packing import make
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.train import train
 from results import study
 from results.contrasts import HYPOTHESES, Results
@@ -47,7 +47,7 @@ def folders(data_directory, tmp_path_factory):
     shutil.copytree(whole, data_directory / "synthetic")
     given = [o for o in small_overrides(data_directory, outputs) if o.partition("=")[0] not in ("recipe", "logger")]
     small = [o for o in given if not o.startswith("paths") and "progress" not in o]
-    data = open_data(composed(*small, f"paths.data={data_directory}"))
+    data = open_dataset(composed(*small, f"paths.data={data_directory}"))
     make(data_directory / "maskfer", MaskFerMaker(data, unplaced="mean", workers=1))
     return data_directory, outputs, small
 

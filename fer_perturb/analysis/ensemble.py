@@ -13,7 +13,7 @@ from fer_perturb.errors import UserError
 from fer_perturb.experiment.ensemble import Ensemble
 from fer_perturb.runs.run_directory import describe_run, read_summary
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.training.predictions import write_table
+from fer_perturb.tasks.training.write_predictions import write_table
 
 
 def ensemble(of: Ensemble) -> tuple[Path, dict[str, Any]]:

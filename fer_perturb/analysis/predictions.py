@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_perturb.tasks.training.predictions import COMBINED
+from fer_perturb.tasks.training.write_predictions import COMBINED
 
 
 @dataclass(frozen=True, eq=False)

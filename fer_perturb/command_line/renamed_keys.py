@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from fer_perturb.errors import UserError
 
 WHOLE = {  # keys outside of scheme -> what to type now
+    "recipe.grow_from": "recipe.initial_size={}",
+    "recipe.augmentation.light": "recipe.augmentation.jitter={}",
     "dataset.coverage": "dataset.occluder=mouth@{}, or whichever feature it is",
     "dataset.fill": "dataset.occluder=mouth@1-{}, or whichever feature it is",
     "logger.kind": "logger={}",

@@ -11,9 +11,9 @@ from torch import nn
 from fer_perturb.data.loading.datamodule import FaceDataModule
 from fer_perturb.data.packed import PackedData
 from fer_perturb.errors import UserError
+from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.experiment.identity import Settings, of_callbacks, of_trainer, run_hash
 from fer_perturb.experiment.networks import NetworkSettings, network_settings, short_name
-from fer_perturb.experiment.open_data import open_data
 from fer_perturb.experiment.other_datasets import canonical_names, other_datasets
 from fer_perturb.experiment.precision import resolved_precision
 from fer_perturb.experiment.recipe import Recipe
@@ -156,7 +156,7 @@ def open_experiment(config: DictConfig) -> Experiment:
     """
     from fer_perturb.experiment.budget import within_budget
 
-    experiment = experiment_of(resolved(config), open_data(config))
+    experiment = experiment_of(resolved(config), open_dataset(config))
     return within_budget(replace(experiment, sweep=sweep_of_this_job()))
 
 

@@ -29,7 +29,7 @@ class Recipe:
     """alpha of mixup's Beta(alpha, alpha); 0: none."""
     crop: int | None
     """Side of the crops in pixels (five in training; the centre or ten in testing); None: the whole image."""
-    grow_from: int | None
+    initial_size: int | None
     """Side in pixels of the network's input in the first epochs; None, or no less than it: the full size in all."""
     tta: TestTimeAugmentation
     augmentation: AugmentationSettings
@@ -55,15 +55,15 @@ class Recipe:
     def training_sizes(self, image_size: tuple[int, int]) -> list[tuple[int, int]]:
         """Height and width of the network's input in each epoch of training.
 
-        With `grow_from` it grows by 8 pixels at a time, in equal shares of the first three quarters of the epochs:
+        With `initial_size` it grows by 8 pixels at a time, in equal shares of the first three quarters of the epochs:
         small pictures cost less, and are enough to begin with (progressive resizing; Karras et al. 2018 for the
         idea, fast.ai's DAWNBench entry of 2018 for classifiers). Testing is always at the full size.
         """
         height, width = self.input_size(image_size)
-        if self.grow_from is None:
+        if self.initial_size is None:
             return [(height, width)] * self.epochs
         full = min(height, width)
-        small = range(self.grow_from, full, 8)
+        small = range(self.initial_size, full, 8)
         if not small:  # the images are no larger than that
             return [(height, width)] * self.epochs
         growing = self.epochs * 3 // 4
@@ -84,10 +84,10 @@ class Recipe:
                 f"so expected a side of 1 to {min(image_size)} pixels, or null."
             )
         full = min(self.input_size(image_size))
-        if self.grow_from is not None and self.grow_from < 1:
+        if self.initial_size is not None and self.initial_size < 1:
             raise UserError(
-                f"recipe.grow_from={self.grow_from}: the network's input is {full} pixels wide; expected a side of 1 "
-                f"to {full - 1} pixels to grow from, or null."
+                f"recipe.initial_size={self.initial_size}: the network's input is {full} pixels wide; expected a "
+                f"side of 1 to {full - 1} pixels to begin with, or null."
             )
         if not (math.isfinite(self.mixup) and self.mixup >= 0):
             raise UserError(f"recipe.mixup={self.mixup}: expected a finite number, 0 or more (0: no mixup).")

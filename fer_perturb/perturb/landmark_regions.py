@@ -5,7 +5,7 @@ from torch import Tensor
 
 # of iBUG's 68 points: brow and eye on the image's left, brow and eye on its right, mouth; "two eyes, one mouth" is
 # what the paper's clusters are meant to be (section 3)
-FEATURES = ((*range(17, 22), *range(36, 42)), (*range(22, 27), *range(42, 48)), tuple(range(48, 68)))
+EYES_AND_MOUTH = ((*range(17, 22), *range(36, 42)), (*range(22, 27), *range(42, 48)), tuple(range(48, 68)))
 
 
 def landmark_regions(landmarks: Tensor, size: tuple[int, int]) -> Tensor:
@@ -26,7 +26,7 @@ def landmark_regions(landmarks: Tensor, size: tuple[int, int]) -> Tensor:
     across = (torch.arange(width, device=x.device) - x[..., None]).square()  # (B, 68, W)
     down = (torch.arange(height, device=y.device) - y[..., None]).square()  # (B, 68, H)
     nearest = []
-    for feature in FEATURES:
+    for feature in EYES_AND_MOUTH:
         squares = torch.full((len(x), height, width), torch.inf, device=x.device)
         for point in feature:  # one at a time, so that all of it stays in the cache
             squares = torch.minimum(squares, across[:, point, None, :] + down[:, point, :, None])

@@ -75,7 +75,7 @@ class Portable:
         task = chain.predictor.task(RunAttention(chain.experiment.scheme.attention, chain.run.data, frozen, None))
         task.load_state_dict(self.predictor)
         if isinstance(task, Predictor):
-            task.fill = task.shown_in.fill_value(float(task.mean))
+            task.fill = task.view_choice.fill_value(float(task.mean))
         return task.requires_grad_(False).eval()
 
     @property

@@ -92,7 +92,7 @@ class Recogniser:
         logits = task.evaluate(batch, task.recipe.tta)  # (T, V, B, classes)
         shares = _table(task.score(logits).softmax(dim=-1))
         if isinstance(task, Predictor):
-            shown, maps = task.shown(batch)
+            shown, maps = task.test_inputs(batch)
             clusters = list(maps.cpu().numpy())
             of_views = logits.mean(dim=0).softmax(dim=-1).transpose(0, 1)  # (B, V, classes)
             views = [_table(of) for of in of_views]

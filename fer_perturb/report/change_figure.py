@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_perturb.analysis.changes import Change
+from fer_perturb.analysis.accuracy_change import Change
 
 Block = Mapping[str, Sequence[Change]]  # row -> a change for each column
 

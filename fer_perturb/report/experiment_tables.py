@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_perturb.analysis.changes import Change, Judged, change, judged
+from fer_perturb.analysis.accuracy_change import Change, Recognised, change, judged
 from fer_perturb.analysis.predictions import read_predictions
 from fer_perturb.data.occlusion.occluder import Occluder
 from fer_perturb.errors import UserError, first_line
@@ -218,13 +218,13 @@ TABLES = {
 OF_NETWORKS = ("table2",)  # which have several networks in one table
 
 
-def change_of(before: Judged, after: Judged, runs: Sequence[Run]) -> dict[str, Change]:
+def change_of(before: Recognised, after: Recognised, runs: Sequence[Run]) -> dict[str, Change]:
     """The change on all images, and on those of each class."""
     classes = list(runs[0][1]["test"]["per_class"])
     return {"all": change(before, after), **{name: change(before, after, k) for k, name in enumerate(classes)}}
 
 
-def _judged(runs: Sequence[Run], dataset: str) -> Judged:
+def _judged(runs: Sequence[Run], dataset: str) -> Recognised:
     """The test split of a dataset, judged as each run's scheme judges."""
     found = []
     for directory, summary in runs:
@@ -239,7 +239,7 @@ def _of(runs: Sequence[Run], dataset: str) -> list[Run]:
     return [run for run in runs if run[1]["dataset"] == dataset]
 
 
-def _answers(rows: Mapping[str, Judged], emotions: Sequence[str]) -> list[str]:
+def _answers(rows: Mapping[str, Recognised], emotions: Sequence[str]) -> list[str]:
     """How often each emotion is answered: an emotion that is answered more often is also found more often."""
     of = next(iter(rows.values())).labels
     shares = np.bincount(of, minlength=len(emotions)) / len(of)

@@ -81,7 +81,7 @@ def _faces(phase: ShownPhase) -> Figure | None:
     names = [classes[int(label)] for label in batch["label"]]
     task.eval()
     if isinstance(task, Predictor):
-        images, labels = task.shown(batch)
+        images, labels = task.test_inputs(batch)
         attention = _plain(task.sight.of_grey(images)) if task.scheme.attention else None
         views = _plain(task.views(images, labels).squeeze(-3))
         return scheme_figure(_plain(images.squeeze(-3)), attention, labels.cpu(), views, names)

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from fer_perturb.analysis.statistics import OverSeeds
 from fer_perturb.data.drawn_faces.planted_cue import BARS, LEFT, THICKNESS, TOP, WIDTH
 from fer_perturb.data.packed import PackedData
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.files import write_text
 from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
@@ -68,7 +68,7 @@ def dirty(file: Path) -> bool:
 
 def planted() -> PackedData:
     """The drawn faces of the experiment; drawn anew where others lie in their place."""
-    return open_data(composed("experiment=planted"))
+    return open_dataset(composed("experiment=planted"))
 
 
 def hiding(run: Path, data: PackedData) -> dict[str, float]:

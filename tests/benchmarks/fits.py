@@ -18,8 +18,8 @@ from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
 from fer_perturb.tasks.phases.sight import RunAttention
 from fer_perturb.tasks.phases.trained import WEIGHTS
-from fer_perturb.tasks.training.fitting import fit
 from fer_perturb.tasks.training.loggers import phase_logger
+from fer_perturb.tasks.training.trainer import fit
 
 WARM_UP = 5  # steps of each fit before the clock starts
 

@@ -74,7 +74,7 @@ def more_clusters(bench: Bench) -> list[Row]:
         return bench.seconds(lambda: cluster_maps_per_image(maps, settings(int(n)), centres))
 
     def all_views(n: float) -> float:
-        small = ("model=resnet_tiny", "recipe=demo", "recipe.batch_size=64", "recipe.grow_from=null", "logger=csv")
+        small = ("model=resnet_tiny", "recipe=demo", "recipe.batch_size=64", "recipe.initial_size=null", "logger=csv")
         chain = bench.chain(*small, "scheme=perturb", f"scheme.regions.n_clusters={int(n)}")
         source, _ = attention_source(bench, chain)
         return time_fit(bench, chain, bench.count(10), source).step

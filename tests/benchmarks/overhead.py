@@ -22,7 +22,7 @@ def rows(bench: Bench) -> list[Row]:
 def row(bench: Bench, model: str, recipe: str, batch_size: int, bound: float | None) -> Row:
     """Images a second of both. Without a `bound` it is what augmentation alone allows, less 0.05."""
     chain = bench.chain(
-        f"model={model}", f"recipe={recipe}", f"recipe.batch_size={batch_size}", "recipe.grow_from=null",
+        f"model={model}", f"recipe={recipe}", f"recipe.batch_size={batch_size}", "recipe.initial_size=null",
         "scheme=baseline",
     )  # fmt: skip
     steps = bench.count(STEPS[model])

@@ -6,7 +6,7 @@ from benchmarks.measure import Row, Target
 
 STEPS = 24  # timed in each turn; a quarter of them where a step holds all n + 1 views
 VIEWS = 4  # n + 1
-SHARED = ("model=resnet_small", "recipe=cpu", "recipe.batch_size=128", "recipe.grow_from=null", "logger=csv")
+SHARED = ("model=resnet_small", "recipe=cpu", "recipe.batch_size=128", "recipe.initial_size=null", "logger=csv")
 SCHEMES = {
     "baseline": ("scheme=baseline",),
     "one map": ("scheme=perturb", "scheme/views=sample", "scheme/regions=dataset"),

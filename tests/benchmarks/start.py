@@ -9,7 +9,7 @@ from composing import composed
 
 from benchmarks.bench import Bench, quiet
 from benchmarks.measure import Row, Target, take_turns
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.dataset import open_dataset
 
 FACES = {"train": 2500, "val": 500, "test": 1000}  # the demo's
 STEPPED = 77  # the exit status of a process that has made a training step
@@ -37,7 +37,7 @@ def rows(bench: Bench) -> list[Row]:
     drawing = [f"dataset.drawing.{split}={bench.count(full)}" for split, full in FACES.items()]
     demo = ["experiment=demo", *drawing, f"paths.data={bench.directory / 'data'}"]
     with quiet():
-        open_data(composed(*demo))
+        open_dataset(composed(*demo))
 
     def first_step() -> float:
         with tempfile.TemporaryDirectory(dir=bench.directory, ignore_cleanup_errors=True) as outputs:

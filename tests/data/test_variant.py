@@ -12,8 +12,8 @@ from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.variant import variant_of
 from fer_perturb.errors import UserError
 from fer_perturb.evaluate import evaluate
+from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.experiment.experiment import open_experiment
-from fer_perturb.experiment.open_data import open_data
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.train import train
 
@@ -82,7 +82,7 @@ def test_nothing_changes_where_every_face_is_placed(data_directory):
 def test_clear_errors(data, tmp_path):
     given = (f"paths.data={data.root.parent}", "dataset=folder", "dataset.name=faces")
     with pytest.raises(UserError, match=r"dataset.unplaced=some: expected mean or drop"):
-        open_data(composed(*given, "dataset.unplaced=some"))
+        open_dataset(composed(*given, "dataset.unplaced=some"))
     whole = load_packed(data.root)
     splits = {name: RawSplit(of.images, of.labels, of.names) for name, of in whole.splits.items()}
     bare = write_packed(tmp_path / "bare", "bare", EMOTIONS, splits, {})

@@ -33,7 +33,7 @@ def baseline(data_directory, tmp_path_factory):
     "scheme",
     [
         ["scheme=perturb"],
-        ["scheme=perturb_image", "scheme/views=sample", "recipe.grow_from=32"],
+        ["scheme=perturb_image", "scheme/views=sample", "recipe.initial_size=32"],
         ["scheme=perturb", "scheme/attention=own_gates", "model.attention.at=[stage1]", "scheme.reestimate_bn=true"],
         ["scheme=landmarks"],
     ],
@@ -50,7 +50,7 @@ def test_as_much_as_the_baseline_and_no_more(data_directory, baseline, budget, s
     assert run["phases"]["predictor"]["epochs"] == found
     own = spent(run)[budget]
     assert own <= limit
-    most = 1.7 if "recipe.grow_from=32" in scheme else 1.01  # one more epoch is one more of the largest pictures
+    most = 1.7 if "recipe.initial_size=32" in scheme else 1.01  # one more epoch is one more of the largest pictures
     assert limit - own < most * own / found
     if budget == "passes" and "scheme/views=sample" not in scheme:
         assert found == 2  # four views: 9 / 4

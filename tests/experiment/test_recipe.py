@@ -17,7 +17,7 @@ def recipe(*overrides):
         ("recipe.tta=twenty", "recipe.tta"),
         ("recipe.tta=ten", "recipe.crop"),
         ("recipe.crop=50", "recipe.crop"),
-        ("recipe.grow_from=0", "recipe.grow_from"),
+        ("recipe.initial_size=0", "recipe.initial_size"),
         ("recipe.epochs=0", "recipe.epochs"),
         ("recipe.batch_size=0", "recipe.batch_size"),
         ("recipe.mixup=-0.2", "recipe.mixup"),
@@ -72,11 +72,11 @@ def test_a_value_of_another_kind_is_named(override, key):
 
 
 def test_small_pictures_first():
-    sizes = recipe("recipe.grow_from=32", "recipe.epochs=8").training_sizes((48, 48))
+    sizes = recipe("recipe.initial_size=32", "recipe.epochs=8").training_sizes((48, 48))
     assert sizes == [(32, 32)] * 3 + [(40, 40)] * 3 + [(48, 48)] * 2
-    assert recipe("recipe.epochs=3", "recipe.grow_from=null").training_sizes((48, 48)) == [(48, 48)] * 3
-    assert recipe("recipe.epochs=3", "recipe.grow_from=32").training_sizes((32, 40)) == [(32, 40)] * 3  # no smaller
-    assert recipe("recipe.grow_from=30", "recipe.epochs=1").training_sizes((48, 60)) == [(48, 60)]
-    assert recipe("recipe.grow_from=24", "recipe.epochs=4").training_sizes((48, 60))[0] == (24, 30)
-    cropped = recipe("recipe=paper", "recipe.grow_from=32", "recipe.epochs=4").training_sizes((48, 48))
+    assert recipe("recipe.epochs=3", "recipe.initial_size=null").training_sizes((48, 48)) == [(48, 48)] * 3
+    assert recipe("recipe.epochs=3", "recipe.initial_size=32").training_sizes((32, 40)) == [(32, 40)] * 3  # no smaller
+    assert recipe("recipe.initial_size=30", "recipe.epochs=1").training_sizes((48, 60)) == [(48, 60)]
+    assert recipe("recipe.initial_size=24", "recipe.epochs=4").training_sizes((48, 60))[0] == (24, 30)
+    cropped = recipe("recipe=paper", "recipe.initial_size=32", "recipe.epochs=4").training_sizes((48, 48))
     assert cropped == [(32, 32)] * 3 + [(40, 40)]

@@ -47,7 +47,7 @@ def test_no_label_is_invented_and_none_leaves_its_place(seed, shape, n, flip, de
     """Maps that hold their pixels' own numbers come back with each number where its pixel went."""
     labels = torch.randint(-1, n, shape, generator=torch.Generator().manual_seed(seed)).to(torch.int8)
     places = torch.arange(shape[1] * shape[2]).view(1, 1, *shape[1:]).expand(shape[0], 1, -1, -1).float() + 1
-    chances = {"flip": flip, "affine": 1.0, "light": 1.0, "erase": 0.5}
+    chances = {"flip": flip, "affine": 1.0, "jitter": 1.0, "erase": 0.5}
     ranges = {"shift": shift, "scale": (scale, scale), "rotate": degrees, "brightness": 0.1, "contrast": 0.1}
     augmentation = Augmentation(AugmentationSettings(**chances, **ranges, erase_area=(0.1, 0.2)), crop=None)
     images = torch.zeros(shape[0], 1, *shape[1:], dtype=torch.uint8)
@@ -65,7 +65,7 @@ def test_a_map_of_the_training_augmentation_stays_on_its_image(seed, degrees, sh
     """There the image is blended and continued beyond its edge, its map is neither."""
     patches = torch.randint(-1, 3, (4, 6, 6), generator=torch.Generator().manual_seed(seed))
     labels = patches.repeat_interleave(8, -1).repeat_interleave(8, -2).to(torch.int8)
-    chances = {"flip": 0.5, "affine": 1.0, "light": 0.0, "erase": 0.0}
+    chances = {"flip": 0.5, "affine": 1.0, "jitter": 0.0, "erase": 0.0}
     ranges = {"shift": shift, "scale": (0.7, 1.2), "rotate": degrees, "brightness": 0.0, "contrast": 0.0}
     augmentation = Augmentation(AugmentationSettings(**chances, **ranges, erase_area=(0.1, 0.2)), crop=None)
     torch.manual_seed(seed)

@@ -68,7 +68,7 @@ def hidden_share(data_directory, tmp_path, monkeypatch):
         regions = [] if scheme == "landmarks" else [f"scheme/regions={scope}"]
         config = small(
             data_directory, tmp_path, f"scheme={scheme}", *regions, f"scheme/views={views}",
-            f"recipe.batch_size={TRAIN}", "recipe.augmentation.light=0", f"recipe.augmentation.affine={affine}",
+            f"recipe.batch_size={TRAIN}", "recipe.augmentation.jitter=0", f"recipe.augmentation.affine={affine}",
         )  # fmt: skip
         chain = Chain(open_experiment(config))
         task = chain.predictor.task()

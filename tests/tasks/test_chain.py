@@ -147,7 +147,7 @@ def test_growing_pictures_cost_less_and_are_tested_whole(data_directory: Path, t
         if grey and images.device.type != "meta" and len(images) > 2:  # two: check_network, at each size
             seen.append((module.training, images.shape[-1]))
 
-    growing = ("scheme=baseline", "recipe.epochs=4", "recipe.grow_from=40")
+    growing = ("scheme=baseline", "recipe.epochs=4", "recipe.initial_size=40")
     handle = torch.nn.modules.module.register_module_forward_pre_hook(watch)
     try:
         _, grown = train(small(data_directory, tmp_path, *growing))
@@ -157,6 +157,6 @@ def test_growing_pictures_cost_less_and_are_tested_whole(data_directory: Path, t
     assert trained[:12] == [40] * 9 + [48] * 3
     assert {side for training, side in seen if not training} == {48}
 
-    _, whole = train(small(data_directory, tmp_path, *growing, "recipe.grow_from=null"))
+    _, whole = train(small(data_directory, tmp_path, *growing, "recipe.initial_size=null"))
     share = grown["phases"]["predictor"]["flops"] / whole["phases"]["predictor"]["flops"]
     assert 0.7 < share < 0.85  # three of four epochs at about (40 / 48)^2 = 0.69

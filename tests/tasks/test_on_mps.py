@@ -22,7 +22,7 @@ SCHEMES = [
         "test_on=[synthetic+mouth@0.5-skin]",
     ],
     ["scheme=most_attended", "scheme/regions=image", "scheme/attention=own_gates", "model.attention.at=[stage1]"],
-    ["scheme=landmarks", "scheme/views=sample", "recipe.grow_from=32"],
+    ["scheme=landmarks", "scheme/views=sample", "recipe.initial_size=32"],
 ]
 
 

@@ -25,7 +25,7 @@ class AugmentationSettings:
     """Range of the scale, the same for both sides."""
     rotate: float
     """Largest rotation, in degrees."""
-    light: float
+    jitter: float
     """Probability of the change of brightness, and, drawn apart, of that of contrast."""
     brightness: float
     """Largest change of the brightness: grey values in [0, 1] are moved by at most this."""
@@ -37,7 +37,7 @@ class AugmentationSettings:
     """Range of the erased area, as a share of the image."""
 
     def __post_init__(self) -> None:
-        shares = ("flip", "affine", "shift", "light", "brightness", "contrast", "erase")
+        shares = ("flip", "affine", "shift", "jitter", "brightness", "contrast", "erase")
         ranges = {key: (getattr(self, key), (0.0, 1.0)) for key in shares}
         ranges |= {"erase_area": (self.erase_area, (0.0, 1.0)), "scale": (self.scale, (0.1, 10.0))}
         for key, (value, (low, high)) in ranges.items():
@@ -83,8 +83,8 @@ class Augmentation(nn.Module):
         # what comes in from outside continues the image, not a black frame
         warped = warp(to_unit(images), flipped, moved, grid, mode="bilinear", padding="border")
         planes = None if planes is None else warp(planes, flipped, moved, grid, mode="nearest", padding="zeros")
-        added = (brighter < settings.light) * uniform(brightness, -settings.brightness, settings.brightness)
-        factor = 1 + (harder < settings.light) * uniform(contrast, -settings.contrast, settings.contrast)
+        added = (brighter < settings.jitter) * uniform(brightness, -settings.brightness, settings.brightness)
+        factor = 1 + (harder < settings.jitter) * uniform(contrast, -settings.contrast, settings.contrast)
         warped = ((warped + added).clamp(0, 1) * factor).clamp(0, 1)
         if self.crop is not None:
             warped = five_crops(warped, self.crop)

@@ -30,8 +30,8 @@ def place(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
     Returns:
         points: (68, 2) float32, x and y in pixels (a whole number is a pixel's middle): of each coordinate the median
             over BOXES.
-        unrest: mean distance of the points of one box from those medians, over boxes and points, in multiples of the
-            distance between the eyes. 0 = the box does not matter; infinity for an image of one grey value.
+        instability: mean distance of the points of one box from those medians, over boxes and points, in multiples of
+            the distance between the eyes. 0 = the box does not matter; infinity for an image of one grey value.
 
     Raises UserError where dlib or the predictor's data file are not installed.
     """

@@ -18,12 +18,12 @@ from fer_perturb import files
 from fer_perturb.data.landmarks import dlib_landmarks
 from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.packed.format import LANDMARKS, MANIFEST
-from fer_perturb.data.packed.placed_landmarks import UNREST, landmarks_made_by
+from fer_perturb.data.packed.placed_landmarks import MOST_INSTABILITY, landmarks_made_by
 from fer_perturb.errors import UserError, say
 
 CHUNK = 512  # images; what is finished is not done again
 
-Job = tuple[Path, slice, Path]  # a split's images, the rows of a chunk, and where their points and unrest go
+Job = tuple[Path, slice, Path]  # a split's images, the rows of a chunk, and where their points and instability go
 
 
 def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedData:
@@ -65,11 +65,11 @@ def cores() -> int:
 
 
 def place_chunk(job: Job) -> None:
-    """Writes float32 (n, 137): 68 points and their unrest, of the images of one chunk."""
+    """Writes float32 (n, 137): 68 points and their instability, of the images of one chunk."""
     images, rows, target = job
     chunk = np.load(images, mmap_mode="r", allow_pickle=False)[rows]
     placed = [dlib_landmarks.place(np.ascontiguousarray(image)) for image in chunk]
-    files.write_npy(target, np.array([[*points.flat, unrest] for points, unrest in placed], dtype=np.float32))
+    files.write_npy(target, np.array([[*points.flat, instability] for points, instability in placed], dtype=np.float32))
 
 
 def _unharmed(folder: Path) -> bool:
@@ -106,8 +106,8 @@ def _work(jobs: list[Job], workers: int) -> None:
 
 
 def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]], made_by: dict[str, Any]) -> None:
-    unrest = {split: rows[:, -1].clip(0, 1000).astype(np.float16) for split, rows in found.items()}
-    placed = {split: of <= np.float16(UNREST) for split, of in unrest.items()}
+    instability = {split: rows[:, -1].clip(0, 1000).astype(np.float16) for split, rows in found.items()}
+    placed = {split: of <= np.float16(MOST_INSTABILITY) for split, of in instability.items()}
     shapes = np.concatenate([rows[placed[split], :-1] for split, rows in found.items()])
     if not len(shapes):
         raise UserError(f"{data.root}: not one face could be placed; expected pictures of faces.")
@@ -116,8 +116,9 @@ def _write(data: PackedData, folder: Path, found: dict[str, NDArray[np.float32]]
         for split, rows in found.items():
             points = np.where(placed[split][:, None], rows[:, :-1], shapes.mean(axis=0)).reshape(-1, 68, 2)
             files.write_npy(temporary / f"{split}.npy", points.astype(np.float16))
-            files.write_npy(temporary / f"{split}_unrest.npy", unrest[split])
-        arrays = {f"{name}.npy": files.sha256(temporary / f"{name}.npy") for s in found for name in (s, f"{s}_unrest")}
+            files.write_npy(temporary / f"{split}_instability.npy", instability[split])
+        written = [f"{split}{what}.npy" for split in found for what in ("", "_instability")]
+        arrays = {name: files.sha256(temporary / name) for name in written}
         content = {"made_by": made_by, "arrays": arrays}
         files.write_json(temporary / MANIFEST, content)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fer_perturb.checked import STRICT
 from fer_perturb.data.loading.batches import Batch
-from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
+from fer_perturb.perturb.landmark_regions import EYES_AND_MOUTH, landmark_regions
 from fer_perturb.schemes.regions.regions import Regions
 
 
@@ -20,7 +20,7 @@ class LandmarkFeatures(Regions):
 
     @property
     def n(self) -> int:
-        return len(FEATURES)
+        return len(EYES_AND_MOUTH)
 
     def maps(self, batch: Batch, state: nn.Module) -> Tensor:
         height, width = batch["image"].shape[-2:]

@@ -12,8 +12,8 @@ from fer_perturb.tasks.phases.attention_phase import AttentionPhase
 from fer_perturb.tasks.phases.cluster_mask_callback import numbers_of
 from fer_perturb.tasks.phases.phase import Phase, Run
 from fer_perturb.tasks.phases.sight import RunAttention
-from fer_perturb.tasks.training.fitting import make_trainer
 from fer_perturb.tasks.training.loggers import phase_logger
+from fer_perturb.tasks.training.trainer import make_trainer
 
 KEPT = ("inertia", "ari_position_only")  # of what there is to say of clusters, in the phase's own record
 

@@ -13,7 +13,7 @@ from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.processes import join, of_first
 from fer_perturb.runs.phase_cache import PhaseResult, content_key, link_into, run_phase
 from fer_perturb.tasks.training.classifier import Classifier
-from fer_perturb.tasks.training.fitting import make_trainer, on_one_device, refuse_idle_tasks
+from fer_perturb.tasks.training.trainer import make_trainer, on_one_device, refuse_idle_tasks
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Predictor(Classifier):
         super().__init__(network, data, recipe, seed)
         assert scheme.regions is not None
         assert scheme.views is not None
-        self.scheme, self.regions, self.shown_in = scheme, scheme.regions, scheme.views
+        self.scheme, self.regions, self.view_choice = scheme, scheme.regions, scheme.views
         self.fill = scheme.views.fill_value(data.mean)
         self.image_size = data.packed.image_size
         self.region_state = self.regions.state(self.image_size, recipe.input_size(self.image_size))
@@ -45,7 +45,7 @@ class Predictor(Classifier):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, maps = self.augmented(batch)
-        views = self.shown_in.of_a_step(len(images), self.regions.n, images.device)
+        views = self.view_choice.of_a_step(len(images), self.regions.n, images.device)
         hidden = self.regions.hidden_in_training(maps, views)
         return self.train_on(hide(images, hidden, self.fill).flatten(0, 1), batch["label"])
 
@@ -84,7 +84,7 @@ class Predictor(Classifier):
         views = all_views(len(images), self.regions.n, images.device)
         return hide(images, self.regions.hidden(maps, views), self.fill)
 
-    def shown(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def test_inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A batch as the network is tested on it: images (B, 1, h, w) in [0, 1] and maps int8 (B, h, w)."""
         images, maps = self.crops(batch["image"], "none")[0], self.tested_maps(batch)
         if self.regions.frame == "input":

@@ -18,8 +18,8 @@ from fer_perturb.tasks.phases.predictor import VERSION, Predictor
 from fer_perturb.tasks.phases.sight import RunAttention
 from fer_perturb.tasks.phases.trained import WEIGHTS, fitted, train_and_test
 from fer_perturb.tasks.training.classifier import Classifier
-from fer_perturb.tasks.training.fitting import make_trainer
-from fer_perturb.tasks.training.predictions import predict, write_predictions
+from fer_perturb.tasks.training.trainer import make_trainer
+from fer_perturb.tasks.training.write_predictions import predict, write_predictions
 
 
 class PredictorPhase(Phase):

@@ -21,9 +21,9 @@ from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
 from fer_perturb.tasks.training.callbacks import callbacks_of
 from fer_perturb.tasks.training.classifier import Classifier
-from fer_perturb.tasks.training.fitting import fit, make_trainer
 from fer_perturb.tasks.training.loggers import KeepsWeights, Shows, phase_logger
-from fer_perturb.tasks.training.predictions import predict, write_predictions
+from fer_perturb.tasks.training.trainer import fit, make_trainer
+from fer_perturb.tasks.training.write_predictions import predict, write_predictions
 
 WEIGHTS = "weights.safetensors"
 

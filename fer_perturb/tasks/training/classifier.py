@@ -88,7 +88,7 @@ class Classifier(pl.LightningModule):
             loss: Tensor = torch.lerp(partners, self.loss(logits, labels.repeat(versions)), share)
         else:
             loss = self.loss(self(images), labels.repeat(versions))
-        self.log("train/loss", loss, batch_size=len(labels))  # in the bar: fitting.Bar
+        self.log("train/loss", loss, batch_size=len(labels))  # in the bar: trainer.Bar
         return loss
 
     def on_validation_epoch_start(self) -> None:

@@ -8,11 +8,11 @@ from scipy.ndimage import affine_transform
 from fer_perturb.data.augmentation.augment import Augmentation, AugmentationSettings, erase
 
 NOTHING = AugmentationSettings(
-    flip=0.0, affine=0.0, shift=0.0, scale=(1.0, 1.0), rotate=0.0, light=0.0, brightness=0.0, contrast=0.0,
+    flip=0.0, affine=0.0, shift=0.0, scale=(1.0, 1.0), rotate=0.0, jitter=0.0, brightness=0.0, contrast=0.0,
     erase=0.0, erase_area=(0.1, 0.2),
 )  # fmt: skip
 ALL = AugmentationSettings(
-    flip=0.5, affine=1.0, shift=0.1, scale=(0.9, 1.1), rotate=15.0, light=1.0, brightness=0.2, contrast=0.2,
+    flip=0.5, affine=1.0, shift=0.1, scale=(0.9, 1.1), rotate=15.0, jitter=1.0, brightness=0.2, contrast=0.2,
     erase=0.5, erase_area=(0.05, 0.2),
 )  # fmt: skip
 
@@ -45,9 +45,9 @@ def reference(image, plane, draws, settings):
         offset = centre - back @ (centre + (2 * np.array([down, right]) - 1) * settings.shift * size)
         image = affine_transform(image, back, offset, order=1, mode="nearest")
         plane = affine_transform(plane, back, offset, order=0, mode="grid-constant")
-    if brighter < settings.light:
+    if brighter < settings.jitter:
         image = np.clip(image + (2 * brightness - 1) * settings.brightness, 0, 1)
-    if harder < settings.light:
+    if harder < settings.jitter:
         image = np.clip(image * (1 + (2 * contrast - 1) * settings.contrast), 0, 1)
     return image, plane
 
@@ -55,7 +55,7 @@ def reference(image, plane, draws, settings):
 @pytest.mark.parametrize("size", [(48, 48), (24, 37)], ids=str)
 @pytest.mark.parametrize("chance", [0.5, 1.0])
 def test_each_image_and_its_plane_are_those_of_a_plain_reference(size, chance):
-    settings = dataclasses.replace(ALL, affine=chance, rotate=60.0, light=chance, erase=0.0)
+    settings = dataclasses.replace(ALL, affine=chance, rotate=60.0, jitter=chance, erase=0.0)
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (64, 1, *size), dtype=torch.uint8, generator=generator)
     planes = torch.randint(1, 5, (64, 1, *size), generator=generator).float()
@@ -73,7 +73,7 @@ def test_each_image_and_its_plane_are_those_of_a_plain_reference(size, chance):
 def test_nothing_changes_nothing(images):
     for crop in (None, 40):  # to the bit
         out, planes = Augmentation(NOTHING, crop)(images, images.float())
-        whole = Augmentation(dataclasses.replace(NOTHING, light=1.0), crop)(images)[0]
+        whole = Augmentation(dataclasses.replace(NOTHING, jitter=1.0), crop)(images)[0]
         assert torch.equal(out, planes / 255)
         assert torch.equal(out, whole)
     assert torch.equal(Augmentation(NOTHING, None)(images)[0], images.float() / 255)
@@ -111,8 +111,8 @@ def test_autocast_changes_nothing(images):
         {"affine": 0.5, "shift": 0.1},
         {"affine": 0.5, "scale": (0.8, 1.2)},
         {"affine": 0.5, "rotate": 20.0},
-        {"light": 0.5, "brightness": 0.3},
-        {"light": 0.5, "contrast": 0.3},
+        {"jitter": 0.5, "brightness": 0.3},
+        {"jitter": 0.5, "contrast": 0.3},
         {"erase": 0.5},
     ],
     ids=str,
@@ -122,7 +122,7 @@ def test_each_change_is_drawn_per_image(change, images):
     assert 0.2 < share < 0.95  # some images of the batch, not all or none
 
 
-def test_light_stays_in_range(images):
+def test_jitter_stays_in_range(images):
     out, _ = Augmentation(ALL, None)(images)
     assert out.dtype == torch.float32
     assert out.min() >= 0
@@ -131,8 +131,8 @@ def test_light_stays_in_range(images):
 
 def test_brightness_is_added_and_contrast_multiplied_evenly_over_their_ranges():
     grey = torch.full((4096, 1, 2, 2), 51, dtype=torch.uint8)  # 0.2
-    added = Augmentation(dataclasses.replace(NOTHING, light=1.0, brightness=0.1), None)(grey)[0] - 0.2
-    factor = Augmentation(dataclasses.replace(NOTHING, light=1.0, contrast=0.5), None)(grey)[0] / 0.2 - 1
+    added = Augmentation(dataclasses.replace(NOTHING, jitter=1.0, brightness=0.1), None)(grey)[0] - 0.2
+    factor = Augmentation(dataclasses.replace(NOTHING, jitter=1.0, contrast=0.5), None)(grey)[0] / 0.2 - 1
     for change, largest in ((added, 0.1), (factor, 0.5)):
         assert torch.equal(change, change[..., :1, :1].expand_as(change))
         quarters = torch.histc(change[:, 0, 0, 0], 4, -largest, largest) / 4096
@@ -194,7 +194,7 @@ def test_planes_go_with_their_images(images):
     """A plane that holds the image's own brightest half is, after the warp, where the image is bright."""
     blocks = torch.zeros(64, 1, 48, 48, dtype=torch.uint8)
     blocks[:, :, 10:26, 6:20] = 255
-    settings = dataclasses.replace(ALL, light=0.0, erase=0.0)
+    settings = dataclasses.replace(ALL, jitter=0.0, erase=0.0)
     torch.manual_seed(1)
     out, planes = Augmentation(settings, None)(blocks, blocks.float() / 255)
     disagree = ((out > 0.5) != (planes > 0.5)).float().mean(dim=(1, 2, 3))

@@ -33,7 +33,7 @@ from fer_perturb.data.packing import pack
 from fer_perturb.data.readers.fer2013.reader import Fer2013Reader
 from fer_perturb.data.variant import variant_of
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.dataset import open_dataset
 
 HEADER = ["Usage", "Image name", *COLUMNS]
 LIKE = {"angry": "anger", "happy": "happiness", "sad": "sadness"}  # what FER+ calls them
@@ -368,6 +368,6 @@ def test_labels_that_cannot_be(data: PackedData, tmp_path: Path) -> None:
 def test_how_many_are_left_out_is_said(data: PackedData, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     config = composed(f"paths.data={data.root.parent}", "dataset.labels=ferplus")
-    kept = open_data(config)
+    kept = open_dataset(config)
     told = " ".join(capsys.readouterr().out.split())
     assert f"{len(kept.splits['test'])} of {len(data.splits['test'])} in test" in told

@@ -20,7 +20,7 @@ from fer_perturb.data.packed import RawSplit, load_packed, write_packed
 from fer_perturb.data.packing import make, pack
 from fer_perturb.data.readers.drawn_faces import DrawnFacesMaker
 from fer_perturb.errors import UserError
-from fer_perturb.experiment.open_data import open_data
+from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.experiment.other_datasets import other_datasets
 from fer_perturb.files import write_npy
 from fer_perturb.prepare import prepare
@@ -170,11 +170,11 @@ def test_votes_go_with_the_faces_and_change_nothing_else(drawn, tmp_path):
 def test_what_it_was_made_with_must_be_what_is_asked(drawn, tmp_path):
     given = (f"paths.data={drawn.root.parent}", "dataset=maskfer", "dataset.of=synthetic")
     prepare(composed(*given, name="prepare"))
-    open_data(composed(*given))
+    open_dataset(composed(*given))
     with pytest.raises(UserError, match=r"made with dataset.unplaced=mean, and not with drop.*dataset.of=synthetic"):
-        open_data(composed(*given, "dataset.unplaced=drop"))
+        open_dataset(composed(*given, "dataset.unplaced=drop"))
     with pytest.raises(UserError, match=r"made with dataset.of=synthetic, and not with fer2013"):
-        open_data(composed(*given[:2]))
+        open_dataset(composed(*given[:2]))
     on_it = composed(given[0], "dataset=folder", "dataset.name=synthetic", "dataset.unplaced=drop", "test_on=[maskfer]")
     with pytest.raises(UserError, match=r"made with dataset.unplaced=mean, and not with drop"):
         other_datasets(on_it, drawn)

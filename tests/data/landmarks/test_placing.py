@@ -14,7 +14,7 @@ from fer_perturb.data.landmarks import dlib_landmarks, placing
 from fer_perturb.data.landmarks.dlib_landmarks import place
 from fer_perturb.data.landmarks.placing import place_landmarks
 from fer_perturb.data.packed import RawSplit, load_packed, write_packed
-from fer_perturb.data.packed.placed_landmarks import UNREST
+from fer_perturb.data.packed.placed_landmarks import MOST_INSTABILITY
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.files import PARTIAL, sha256, write_npy
@@ -47,7 +47,7 @@ def test_they_lie_near_the_true_ones():
         np.linalg.norm(points - true, axis=1).mean() / eyes
         for (points, _), true, eyes in zip(found, faces.landmarks, apart, strict=True)
     ])  # fmt: skip
-    unrest = np.array([restless for _, restless in found])
+    instability = np.array([unstable for _, unstable in found])
     assert np.median(errors) < 0.25  # of the distance between the eyes; a constant shape gets 0.17 on these
     placed = np.stack([points for points, _ in found])
     constant = np.broadcast_to(draw_faces(200, seed=77).landmarks.mean(axis=0), placed.shape)
@@ -56,8 +56,8 @@ def test_they_lie_near_the_true_ones():
         for points in (placed, constant)
     )
     assert mouth < 0.6 * of_constant  # it sees where this face's mouth is
-    calm = unrest <= np.median(unrest)
-    assert np.median(errors[calm]) < np.median(errors[~calm])  # unrest tells which to trust
+    calm = instability <= np.median(instability)
+    assert np.median(errors[calm]) < np.median(errors[~calm])  # instability tells which to trust
 
 
 def test_stored_beside_the_images_they_belong_to(data):
@@ -67,12 +67,12 @@ def test_stored_beside_the_images_they_belong_to(data):
     for split, rows in placed.splits.items():
         assert rows.landmarks.shape == (COUNTS[split], 68, 2)
         assert rows.landmarks.dtype == np.float16
-        unrest = np.load(data.root / "landmarks" / f"{split}_unrest.npy")
-        row = int(unrest.argmin())
-        points, restless = place(np.ascontiguousarray(rows.images[row]))
+        instability = np.load(data.root / "landmarks" / f"{split}_instability.npy")
+        row = int(instability.argmin())
+        points, unstable = place(np.ascontiguousarray(rows.images[row]))
         assert np.array_equal(rows.landmarks[row], points.astype(np.float16))
-        assert unrest[row] == np.float16(restless)
-        assert (~placed.placed(split)).sum() == (unrest > np.float16(UNREST)).sum()
+        assert instability[row] == np.float16(unstable)
+        assert (~placed.placed(split)).sum() == (instability > np.float16(MOST_INSTABILITY)).sum()
     assert placed.landmarks_identity == noted["arrays"]
     assert not list(data.root.parent.glob(f".*{PARTIAL}"))
 
@@ -84,9 +84,9 @@ def test_stored_beside_the_images_they_belong_to(data):
 def test_what_has_no_face_has_the_mean_shape(data):
     placed = place_landmarks(data, workers=1)
     blank = [row for row, image in enumerate(placed.splits["train"].images) if image.std() == 0]
-    unrest = {split: np.load(data.root / "landmarks" / f"{split}_unrest.npy") for split in COUNTS}
-    assert (unrest["train"][blank] > UNREST).all()
-    sure = [rows.landmarks[unrest[split] <= UNREST] for split, rows in placed.splits.items()]
+    instability = {split: np.load(data.root / "landmarks" / f"{split}_instability.npy") for split in COUNTS}
+    assert (instability["train"][blank] > MOST_INSTABILITY).all()
+    sure = [rows.landmarks[instability[split] <= MOST_INSTABILITY] for split, rows in placed.splits.items()]
     mean = np.concatenate(sure).astype(np.float64).mean(axis=0)
     assert np.abs(placed.splits["train"].landmarks[blank] - mean).max() < 0.05
 

@@ -17,7 +17,7 @@ from fer_perturb.schemes.regions.batch_clusters import BatchClusters
 from fer_perturb.schemes.regions.regions import Regions
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.training.fitting import make_trainer
+from fer_perturb.tasks.training.trainer import make_trainer
 from fer_perturb.train import train
 
 pytestmark = pytest.mark.slow

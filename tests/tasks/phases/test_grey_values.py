@@ -11,7 +11,7 @@ from fer_perturb.tasks.chain import Chain
 @pytest.mark.parametrize("scope", ["batch", "dataset", "image"])
 def test_phase_2_clusters_the_grey_values(data_directory, tmp_path, scope):
     config = small(data_directory, tmp_path, "scheme=grey_value", f"scheme/regions={scope}")
-    config.recipe.augmentation.update(flip=0.0, affine=0.0, light=0.0)
+    config.recipe.augmentation.update(flip=0.0, affine=0.0, jitter=0.0)
     chain = Chain(open_experiment(config))
     clustering = chain.clustering.finish()
     clustered = np.load(clustering.directory / "attention.npy")

@@ -120,7 +120,7 @@ def test_copies_hide_nothing(build, scope, views):
 @pytest.mark.parametrize(("share", "hidden"), [(1, 0), (0, 1 / 3)])
 def test_the_share_of_whole_images_is_the_scheme_s(build, share, hidden):
     task, data = build(
-        "scheme=perturb", "scheme/views=sample", f"scheme.views.clean_share={share}", "recipe.augmentation.light=0"
+        "scheme=perturb", "scheme/views=sample", f"scheme.views.clean_share={share}", "recipe.augmentation.jitter=0"
     )
     task.fill = 2.0  # no image's
     task.region_state.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
@@ -136,7 +136,7 @@ def test_extra_erasing_hides_as_much_as_perturb(build, scope, views):
     for scheme in ("perturb", "extra_erasing"):
         task, data = build(
             f"scheme={scheme}", f"scheme/regions={scope}", f"scheme/views={views}", "scheme.views.fill=255",
-            "recipe.augmentation.light=0", "recipe.batch_size=128",
+            "recipe.augmentation.jitter=0", "recipe.batch_size=128",
         )  # fmt: skip
         task.region_state.cluster_map.copy_((torch.arange(48) // 16)[:, None].expand(48, 48))  # three bands
         hidden = []

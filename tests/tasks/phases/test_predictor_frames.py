@@ -15,7 +15,7 @@ from fer_perturb.perturb.clusters import cluster_maps_per_image
 from fer_perturb.schemes.regions.displaced import other_image
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.phases.cluster_mask_callback import ClusterMaskCallback
-from fer_perturb.tasks.training.fitting import make_trainer
+from fer_perturb.tasks.training.trainer import make_trainer
 
 STEP = 40  # an image that shows its map: label -1 is this grey value, each next label this much lighter
 FILL = 255
@@ -77,7 +77,7 @@ def of_scope(scope, moved):
 
 
 GEOMETRY_ALONE = (
-    "recipe.augmentation.light=0",
+    "recipe.augmentation.jitter=0",
     "recipe.augmentation.rotate=20",
     "recipe.augmentation.shift=0.15",
     "recipe.augmentation.erase=0",

@@ -10,7 +10,7 @@ from fer_perturb.data.augmentation.augment import to_unit
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
 from fer_perturb.tasks.training.batch_norm import reestimate_batch_norm
-from fer_perturb.tasks.training.fitting import make_trainer
+from fer_perturb.tasks.training.trainer import make_trainer
 from fer_perturb.train import train
 
 MOMENTS = (lambda maps: maps.mean(dim=(0, 2, 3)), lambda maps: maps.var(dim=(0, 2, 3)))

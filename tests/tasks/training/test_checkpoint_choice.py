@@ -14,7 +14,7 @@ from tiny_dataset import write_tiny
 
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.training.fitting import fit
+from fer_perturb.tasks.training.trainer import fit
 from fer_perturb.train import train
 
 pytestmark = pytest.mark.slow

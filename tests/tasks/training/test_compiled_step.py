@@ -10,7 +10,7 @@ from stepping import ready
 pytestmark = pytest.mark.slow
 
 SCHEMES = [
-    ["scheme=baseline", "recipe.grow_from=32"],
+    ["scheme=baseline", "recipe.initial_size=32"],
     ["scheme/regions=batch", "scheme/views=all", "recipe.mixup=0.2"],
     [
         "scheme=moved_maps",

@@ -10,7 +10,7 @@ from stepping import ready, untrained
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fer_perturb.data.occlusion.occluder import FEATURES, FILLS, Occluder
-from fer_perturb.tasks.training.fitting import make_trainer
+from fer_perturb.tasks.training.trainer import make_trainer
 
 aten = torch.ops.aten
 READING = {  # their result, or its size, depends on values that the host must know
@@ -73,7 +73,7 @@ def test_copies_are_noticed():
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["scheme=baseline", "recipe.grow_from=32"],
+        ["scheme=baseline", "recipe.initial_size=32"],
         ["scheme/regions=batch", "scheme/views=all"],
         ["scheme/regions=batch", "scheme/views=sample"],
         ["scheme/regions=dataset", "scheme/views=all"],

@@ -12,7 +12,7 @@ from rehearsed import rehearse
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.tasks.chain import Chain
-from fer_perturb.tasks.training.fitting import Bar, Checkpoint, fit, make_trainer
+from fer_perturb.tasks.training.trainer import Bar, Checkpoint, fit, make_trainer
 
 
 def chain_and_task(config):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_perturb.analysis.changes import Judged, change, judged
+from fer_perturb.analysis.accuracy_change import Recognised, change, judged
 from fer_perturb.analysis.predictions import Predictions
 from fer_perturb.errors import UserError
 
@@ -80,7 +80,7 @@ def test_few_right_before_leave_the_upper_bound_open():
 @pytest.mark.slow
 def test_intervals_hold_what_they_say(monkeypatch):
     """Of 95 % intervals of 200 drawn samples about 95 % hold the true change."""
-    monkeypatch.setattr("fer_perturb.analysis.changes.RESAMPLES", 500)
+    monkeypatch.setattr("fer_perturb.analysis.accuracy_change.RESAMPLES", 500)
     random = np.random.default_rng(0)
     held = 0
     for _ in range(200):
@@ -88,7 +88,7 @@ def test_intervals_hold_what_they_say(monkeypatch):
         second = np.where(random.random(400) < 0.6, first, random.random(400) < 0.3)  # paired, right in 0.6
         names, labels = np.arange(400).astype(str), np.zeros(400, dtype=np.int64)
         found = change(
-            *(Judged(names.astype("S"), labels, right.astype(float), np.ones(1)) for right in (first, second))
+            *(Recognised(names.astype("S"), labels, right.astype(float), np.ones(1)) for right in (first, second))
         )
         held += found.low <= 0.6 / 0.8 - 1 <= found.high
     assert 180 <= held <= 199

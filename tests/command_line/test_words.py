@@ -129,6 +129,8 @@ def test_a_home_that_nobody_has(tmp_path: Path, commands: Commands) -> None:
         (["dataset.coverage=0.5"], ["now: dataset.occluder=mouth@0.5, or whichever feature it is"]),
         (["dataset.fill=skin"], ["now: dataset.occluder=mouth@1-skin, or"]),
         (["logger.kind=csv"], ["now: logger=csv"]),
+        (["recipe.grow_from=32"], ["now: recipe.initial_size=32"]),
+        (["recipe.augmentation.light=0.5"], ["now: recipe.augmentation.jitter=0.5"]),
         (["+trainer.strategy=ddp"], ["+trainer.strategy=ddp: train has this key already. Leave out the +."]),
         (["scheme=baseline", "recipe.epoch=3"], ["recipe.epoch: there is no such key. Did you mean recipe.epochs?"]),
         (["dataset=synthetic", "dataset.drawing.trian=3"], ["Did you mean dataset.drawing.train?"]),

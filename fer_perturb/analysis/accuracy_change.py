@@ -28,7 +28,7 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Recognised:
     """Images and how often they were recognised: identities (N,), labels (N,), right answers (N,) in [0, 1];
     and, for each class, the share of all images that was taken for it (classes,).
 
@@ -41,7 +41,7 @@ class Judged:
     answered: NDArray[np.float64]
 
 
-def judged(runs: Sequence[Predictions]) -> Judged:
+def judged(runs: Sequence[Predictions]) -> Recognised:
     """The mean over runs that judged the same images (over seeds, for one), by name.
 
     Raises UserError where they did not.
@@ -58,10 +58,10 @@ def judged(runs: Sequence[Predictions]) -> Judged:
         right += (answers == run.labels).numpy()[order]
         answered += np.bincount(answers.numpy(), minlength=len(answered)) / len(names)
     labels = runs[0].labels.numpy()[orders[0]]
-    return Judged(runs[0].sha256[orders[0]], labels, right / len(runs), answered / len(runs))
+    return Recognised(runs[0].sha256[orders[0]], labels, right / len(runs), answered / len(runs))
 
 
-def change(before: Judged, after: Judged, label: int | None = None, *, seed: int = 0) -> Change:
+def change(before: Recognised, after: Recognised, label: int | None = None, *, seed: int = 0) -> Change:
     """The change of the accuracy on the images of one label, or on all.
 
     Where both judged mostly the same pictures those alone count, paired. Else (MaskFer as its author released it knows

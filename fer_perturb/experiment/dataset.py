@@ -15,7 +15,7 @@ from fer_perturb.data.variant import unplaced, variant_of
 from fer_perturb.errors import UserError, say
 
 
-def open_data(config: DictConfig) -> PackedData:
+def open_dataset(config: DictConfig) -> PackedData:
     """The data as the config asks for them (data/variant.py); says what is left out, and whose landmarks are a guess.
 
     Raises UserError, saying which command prepares the data or their landmarks, where they are not there.
