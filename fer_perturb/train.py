@@ -47,16 +47,19 @@ def train(config: DictConfig) -> tuple[Path, dict[str, Any]] | None:
 def report(finished: list[tuple[Path, dict[str, Any]]], config: DictConfig) -> None:
     """Prints the table of all runs of this command, and draws what the experiment is for."""
     from fer_perturb.report.experiment_tables import write_tables
-    from fer_perturb.report.run_table import print_classes, print_runs
+    from fer_perturb.report.run_table import class_table, print_runs
+    from fer_perturb.tables.terminal import print_table
 
     for _, summary in finished:
-        print_classes(summary)
+        print_table(class_table(summary))
     print_runs([summary for _, summary in finished], [run for run, _ in finished])
     if config.table is not None:
-        tables = write_tables(config.table, finished, Path(config.paths.outputs))
-        for table in tables:
-            print(f"\n{table.read_text()}\nWritten to {table}")
-        if not tables:
+        written = write_tables(config.table, finished, Path(config.paths.outputs))
+        for page, exhibit in written.items():
+            for table in exhibit.tables:
+                print_table(table)
+            print(f"Written to {page}, and beside it as csv, html and tex")
+        if not written:
             print(f"These runs alone do not make a {config.table}: it needs all of its experiment's.")
 
 

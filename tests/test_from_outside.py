@@ -67,9 +67,10 @@ def test_a_scheme_a_network_and_a_table(data_directory: Path, theirs: Path, tmp_
     for outputs in ("pieces", "whole"):
         ran = started(theirs, "train", *words(outputs))
         assert ran.status == 0, ran.err
-        assert "| random_halves | 0 |" in ran.out
+        assert "Fear on the test split" in ran.out
         (table,) = (tmp_path / outputs / "tables").glob("fear-synthetic-three_layers-demo-*.md")
         assert "| perturb | 0 |" in table.read_text()
+        assert "| random_halves | 0 |" in table.read_text()
     theirs_in = "three_layers/random_halves/*"
     assert logits(tmp_path / "pieces", theirs_in) == logits(tmp_path / "whole", theirs_in)
 

@@ -65,6 +65,8 @@ def test_occlusion_curve(commands, data_directory, tmp_path):
     assert all(0 <= float(cell) <= 100 for row in table[2:] for cell in row[3:])
     (picture,) = (tmp_path / "tables").glob("occlusion_curve-synthetic-resnet_tiny-demo-*.png")
     assert picture.stat().st_size > 10_000
+    for ending in (".md", ".html", ".tex", ".csv", ".svg"):
+        assert "mask" in picture.with_suffix(ending).read_text()
 
 
 def test_table1(commands, data_directory, tmp_path):
@@ -101,7 +103,7 @@ def test_runs_that_are_not_all_of_it_make_no_table(data_directory, tmp_path):
     given = ("scheme=baseline", "recipe.epochs=1")
     runs = [train(small(data_directory, tmp_path, *given, "dataset.occluder=mouth"))]
     for name in TABLES:
-        assert write_tables(name, runs[:1], tmp_path) == [] or name == "occlusion_curve"
+        assert write_tables(name, runs[:1], tmp_path) == {} or name == "occlusion_curve"
 
 
 def fabricated(root, data, scheme, seed, right, *, model="resnet_tiny", pictures="", **keys):
@@ -156,13 +158,13 @@ def test_seeds_are_averaged_and_models_and_schemes_are_not(tmp_path):
             ("baseline", 0, 4, "a"), ("baseline", 1, 6, "a"), ("perturb", 0, 9, "a"), ("baseline", 0, 1, "b")
         )
     ]  # fmt: skip
-    files = write_tables("feature_removal", runs, tmp_path)
+    files = list(write_tables("feature_removal", runs, tmp_path))
     assert [file.name[:-12] for file in files] == ["feature_removal-fer2013-a-demo", "feature_removal-fer2013-b-demo"]
     assert [mouths(file.read_text()) for file in files] == [["-50", "-10"], ["-90"]]
     assert "seeds 0, 1" in files[0].read_text()
     assert "by a bootstrap over the test images, which are paired" in files[0].read_text()
-    again = write_tables("feature_removal", runs[:1], tmp_path)  # other runs leave them as they are
-    assert again[0] != files[0]
+    (again,) = write_tables("feature_removal", runs[:1], tmp_path)  # other runs leave them as they are
+    assert again != files[0]
     assert files[0].exists()
 
 

@@ -54,7 +54,7 @@ def test_a_row_a_setting(tmp_path: Path) -> None:
     assert three[0] == "`perturb, regions.n_clusters=3`"
     assert three[-1] == "-10.0"
     assert file.with_suffix(".png").stat().st_size > 10_000
-    assert write_tables("grid", runs[1:3], tmp_path) == []
+    assert write_tables("grid", runs[1:3], tmp_path) == {}
 
 
 def test_a_row_a_network(tmp_path: Path) -> None:
@@ -72,4 +72,4 @@ def test_a_row_a_network(tmp_path: Path) -> None:
     assert emotions == ["", "a", "b"]
     assert sad == ["sad", "-5.0", "+20.0"]
     assert fear == ["fear", "-", "-"]
-    assert write_tables("table2", runs[:1], tmp_path) == []
+    assert write_tables("table2", runs[:1], tmp_path) == {}

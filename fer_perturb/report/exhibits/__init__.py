@@ -1,0 +1,1 @@
+"""Each table and figure that runs can fill, a file a question."""
