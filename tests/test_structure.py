@@ -12,6 +12,7 @@ import fer_perturb
 PACKAGE = Path(fer_perturb.__file__).parent
 ORDER = [
     "command_line",
+    "paper",
     "tables",
     "data",
     "models",

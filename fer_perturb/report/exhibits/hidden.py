@@ -40,7 +40,8 @@ def feature_removal(runs: Sequence[Run]) -> Exhibit | None:
                 found = {name.removeprefix(f"{base}+").removesuffix("@1"): tested(of, on) for name, of, on in rows}
                 every = {feature: changes(own, of, whole) for feature, of in found.items()}
                 tables.append(_changes(f"{title}, `{scheme}`", own, every, whole))
-                tables.append(answers(f"h{title[1:]}, `{scheme}`", {"whole faces": own, **found}, emotions[1:]))
+                rest = f"{title.replace('Hidden', 'hidden')}, `{scheme}`"
+                tables.append(answers(rest, {"whole faces": own, **found}, emotions[1:]))
                 blocks[f"{title}, {scheme}"] = {feature: list(of.values()) for feature, of in every.items()}
     if not tables:
         return None

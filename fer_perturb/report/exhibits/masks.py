@@ -3,22 +3,12 @@
 from collections.abc import Sequence
 
 from fer_perturb.analysis.accuracy_change import Change
+from fer_perturb.paper.values import reported
 from fer_perturb.report.exhibits.change_figure import change_figure
 from fer_perturb.report.exhibits.exhibit import Exhibit
 from fer_perturb.report.exhibits.judging import answers, changes, each, intervals, of_dataset, relative, seeds, tested
 from fer_perturb.report.settings import Run
 from fer_perturb.tables.table import Column, Table, number, words
-
-# the paper's Table 1 as printed, five networks, lowest and highest change in per cent (docs/paper.md)
-PAPER = {
-    "angry": (-39, -20),
-    "happy": (-63, -35),
-    "sad": (-24, -4),
-    "neutral": (-60, -43),
-    "surprise": (-35, -19),
-    "disgust": (-59, -39),
-    "fear": (-23, -13),
-}
 
 
 def table1(runs: Sequence[Run]) -> Exhibit | None:
@@ -50,15 +40,17 @@ def table1(runs: Sequence[Run]) -> Exhibit | None:
 
 def _table(title: str, columns: dict[str, dict[str, Change]]) -> Table:
     first = next(iter(columns.values()))
+    ranges = {row: reported("table1").column(row) for row in first}
     rows = []
     for row in first:
         cells = [relative(of[row]) for of in columns.values()]
-        paper = "{:+d} to {:+d} %".format(*PAPER[row]) if row in PAPER else ""
+        paper = f"{min(ranges[row]):+g} to {max(ranges[row]):+g} %" if ranges.get(row) else ""
         rows.append([words(row), number(100 * first[row].before), *cells, words(paper)])
     note = intervals(columns)
-    if set(PAPER) <= set(first):
+    known = {row: paper for row, paper in ranges.items() if paper}
+    if len(known) == len(first) - 1:  # of all, the paper says nothing
         agreeing = [
-            f"{name}: {sum(_same_sign(of[row], paper) for row, paper in PAPER.items())} of {len(PAPER)}"
+            f"{name}: {sum(_same_sign(of[row], paper) for row, paper in known.items())} of {len(known)}"
             for name, of in columns.items()
         ]
         note = f"Emotions whose change has the sign of most of the paper's networks: {'; '.join(agreeing)}. {note}"
@@ -66,5 +58,5 @@ def _table(title: str, columns: dict[str, dict[str, Change]]) -> Table:
     return Table.of(f"Change of the accuracy {title}", [*headings, Column("the paper's Table 1")], rows, note)
 
 
-def _same_sign(found: Change, paper: tuple[int, int]) -> bool:
+def _same_sign(found: Change, paper: Sequence[float]) -> bool:
     return found.relative * sum(paper) > 0
