@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fer_perturb.command_line.composed import Composed, composed_here, in_a_sweep
 from fer_perturb.command_line.help import help_text, is_asked
+from fer_perturb.command_line.parent import end_with_parent
 from fer_perturb.command_line.renamed_keys import refuse_renamed
 from fer_perturb.command_line.words import PATHS, as_typed, composition_error, refuse_unread
 from fer_perturb.errors import OtherProcessError, UserError
@@ -64,6 +65,7 @@ def entry_point(
         jobs = _Jobs(task, config_name, collected=sweep is not None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
+        end_with_parent()
         given = sys.argv[1:]
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its own page would end the process, with another status
         with jobs.failing(given):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import fer_perturb
+from fer_perturb.command_line.parent import bound
 from fer_perturb.sweeps.job import Job
 
 AT_A_TERMINAL = 3.0  # seconds that a process has to end by the Ctrl-C that it has got itself
@@ -20,7 +21,7 @@ TAIL = 200_000  # bytes of a log in which an error is looked for
 
 
 class Process:
-    """A job at work, with its share of the cores and of the GPUs."""
+    """A job at work, with its share of the cores and of the GPUs; it ends with this process (command_line/parent.py)."""
 
     def __init__(self, job: Job, slot: int, threads: int, gpu: str | None) -> None:
         self.job, self.slot, self.started = job, slot, time.monotonic()
@@ -34,7 +35,7 @@ class Process:
             self.begins = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fer_perturb.train", *words],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # held, so that the job ends with this process
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=_environment(threads, gpu),
@@ -95,6 +96,7 @@ def _environment(threads: int, gpu: str | None) -> dict[str, str]:
         "COLUMNS": "150",
         "OMP_NUM_THREADS": str(threads),
         "PYTHONFAULTHANDLER": "1",  # even what crashes says where
+        **bound(),
         "PYTHONPATH": os.pathsep.join(
             [str(Path(fer_perturb.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         ),

@@ -54,21 +54,51 @@ def runs(folder: Path) -> list[str]:
     return sorted(file.parent.name.partition("-")[0] for file in folder.glob("outputs/synthetic/*/*/*/summary.json"))
 
 
-def test_whatever_ends_a_job_ends_it_alone_and_the_same_command_goes_on(data_directory: Path, tmp_path: Path) -> None:
-    write_faults(tmp_path, "hang", "hang")
-    sweep = started(data_directory, tmp_path)
+def hanging(sweep: Forked, folder: Path, jobs: int) -> list[int]:
+    """The processes of so many jobs, once all of them hang."""
     deadline = time.monotonic() + PATIENCE
-    while len(pids := list(tmp_path.glob("seed?.pid"))) < 2 or not all(file.read_text() for file in pids):
+    while len(pids := [int(text) for file in folder.glob("seed?.pid") if (text := file.read_text())]) < jobs:
         assert sweep.process.is_alive(), sweep.out + sweep.err
         assert time.monotonic() < deadline, sweep.out
         time.sleep(0.05)
+    for file in folder.glob("seed?.pid"):
+        file.unlink()
+    return pids
+
+
+def at_work(pid: int) -> bool:
+    """Whether there is such a process, other than one that has ended and that nobody has asked about."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_jobs_end_with_a_sweep_that_is_killed(data_directory: Path, tmp_path: Path) -> None:
+    write_faults(tmp_path, "hang")
+    sweep = started(data_directory, tmp_path, "seed=0")
+    (pid,) = hanging(sweep, tmp_path, 1)
+    os.kill(sweep.process.pid or 0, signal.SIGKILL)
+    assert sweep.status == -signal.SIGKILL
+    deadline = time.monotonic() + PATIENCE
+    while at_work(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (log,) = tmp_path.glob("outputs/synthetic/*/baseline/seed0-*/job.log")
+    assert "Stopped (SIGTERM). The same command goes on where this one was." in log.read_text()
+
+
+def test_whatever_ends_a_job_ends_it_alone_and_the_same_command_goes_on(data_directory: Path, tmp_path: Path) -> None:
+    write_faults(tmp_path, "hang", "hang")
+    sweep = started(data_directory, tmp_path)
+    pids = hanging(sweep, tmp_path, 2)
     os.kill(sweep.process.pid or 0, signal.SIGTERM)
     assert sweep.status == -signal.SIGTERM
     assert sweep.err == "\nStopped (SIGTERM). The same command goes on where this one was.\n"
     assert "0 of 2 jobs are done. Those at work are being ended: 2." in sweep.out
-    for file in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(file.read_text()), 0)
+    assert not any(map(at_work, pids))
 
     write_faults(tmp_path, "kill", "raise")
     sweep = started(data_directory, tmp_path)
