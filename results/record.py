@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from fer_perturb.analysis.predictions import read_predictions
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_bytes, write_text
+from fer_perturb.locks import lock_at
 
 Arrays = dict[str, Any]  # arrays by name
 
@@ -121,7 +121,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def add_row(path: Path, row: dict[str, Any]) -> bool:
     """Adds a row unless the csv has one of that arm, network and seed; whether it did. Several processes may."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with lock_at(path.with_name(f".{path.name}.lock")):
         rows = read_rows(path)
         if any(all(str(row[key]) == old[key] for key in IDENTITY) for old in rows):
             return False

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import rich
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
 from fer_perturb.errors import say, warn
 from fer_perturb.files import CHECKSUM, PARTIAL, canonical, link, sealed, set_aside, sha256, unbroken, write_json
+from fer_perturb.locks import lock_at
 from fer_perturb.processes import of_each, of_first
 
 RECORD = "phase.json"
@@ -95,14 +96,14 @@ def opened_phase(cache: Path, name: str, title: str, content: dict[str, Any]) ->
         release_memory()
 
 
-def _place(cache: Path, name: str, content: dict[str, Any]) -> tuple[str, Path, Path, FileLock]:
+def _place(cache: Path, name: str, content: dict[str, Any]) -> tuple[str, Path, Path, BaseFileLock]:
     """The key of a phase; where it lies when it is finished, and before; and its lock."""
     key = content_key(content)
     directory = cache / name / key
-    return key, directory, directory.with_name(key + PARTIAL), FileLock(directory.with_name(key + ".lock"))
+    return key, directory, directory.with_name(key + PARTIAL), lock_at(directory.with_name(key + ".lock"))
 
 
-def _look(directory: Path, partial: Path, lock: FileLock, title: str) -> tuple[bool, bool]:
+def _look(directory: Path, partial: Path, lock: BaseFileLock, title: str) -> tuple[bool, bool]:
     """Waits for the phase's lock; whether the phase is there, and whether its work is done."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 from optuna.pruners import BasePruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -20,6 +20,7 @@ from fer_perturb.errors import UserError, first_line, warn
 from fer_perturb.experiment.experiment import Experiment
 from fer_perturb.experiment.identity import decisive
 from fer_perturb.files import UnwritableError
+from fer_perturb.locks import lock_at
 from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.searching.sampler import AGAIN, SeededByTrial
 from fer_perturb.searching.space import Space
@@ -45,10 +46,10 @@ class Trials:
         directory.mkdir(parents=True, exist_ok=True)
         self.locks, self.name, self.space = directory / ".locks", name, space
         self.locks.mkdir(exist_ok=True)
-        self.lock = FileLock(self.locks / f"{name}.lock")
+        self.lock = lock_at(self.locks / f"{name}.lock")
         self.journal = directory.resolve() / JOURNAL  # Optuna's lock is a link to it
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with FileLock(self.locks / f"{JOURNAL}.lock"):
+        with lock_at(self.locks / f"{JOURNAL}.lock"):
             drop_torn_line(self.journal)
             try:
                 self.study = optuna.create_study(
@@ -107,8 +108,8 @@ class Trials:
             self.study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
             lock.release()
 
-    def _lock_of(self, number: int) -> FileLock:
-        return FileLock(self.locks / f"{self.name}-{number}.lock")
+    def _lock_of(self, number: int) -> BaseFileLock:
+        return lock_at(self.locks / f"{self.name}-{number}.lock")
 
     def values_before(self, trial: optuna.Trial) -> dict[int, float]:
         """What was reported of the same point, epoch -> accuracy, by a trial that was killed."""

@@ -21,7 +21,7 @@ TAIL = 200_000  # bytes of a log in which an error is looked for
 
 
 class Process:
-    """A job at work, with its share of the cores and of the GPUs; it ends with this process (command_line/parent.py)."""
+    """A job at work, with its share of cores and GPUs. It ends with this process (command_line/parent.py)."""
 
     def __init__(self, job: Job, slot: int, threads: int, gpu: str | None) -> None:
         self.job, self.slot, self.started = job, slot, time.monotonic()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from rich.table import Table
 from tqdm import tqdm
@@ -20,6 +19,7 @@ from fer_perturb.data.packed import PackedData, load_packed
 from fer_perturb.data.packed.format import LANDMARKS, MANIFEST
 from fer_perturb.data.packed.placed_landmarks import MOST_INSTABILITY, landmarks_made_by
 from fer_perturb.errors import UserError, say
+from fer_perturb.locks import lock_at
 
 CHUNK = 512  # images; what is finished is not done again
 
@@ -38,7 +38,7 @@ def place_landmarks(data: PackedData, *, workers: int | None = None) -> PackedDa
         return data
     folder, made_by = data.root / LANDMARKS, landmarks_made_by(data.manifest)
     partial = data.root.parent / f".{data.root.name}-{LANDMARKS}{files.PARTIAL}"
-    with FileLock(partial.with_suffix(".lock")):
+    with lock_at(partial.with_suffix(".lock")):
         data = load_packed(data.root)  # another process may have placed them meanwhile
         if data.landmarks_identity and _unharmed(folder):
             say(f"{folder} was already made from these images.")

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from fer_perturb import files
 from fer_perturb.data.file_names import is_litter
 from fer_perturb.data.packed.format import OWN
 from fer_perturb.errors import UserError
+from fer_perturb.locks import lock_at
 
 
 @contextmanager
@@ -21,7 +20,7 @@ def alone(root: Path) -> Iterator[None]:
     way for new ones that never came, stand at `root` again, and all else that it left beside it is cleared away."""
     with files.told_when_unwritable(root):
         root.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root.parent / f".{root.name}.lock").acquire()
+        lock = lock_at(root.parent / f".{root.name}.lock").acquire()
     with lock:
         for old in _moved_aside(root):
             old.rename(root)
