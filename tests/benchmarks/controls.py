@@ -24,7 +24,7 @@ from fer_perturb.data.packed import PackedData
 from fer_perturb.experiment.dataset import open_dataset
 from fer_perturb.files import write_text
 from fer_perturb.perturb.clusters import cluster_maps_per_image
-from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
+from fer_perturb.perturb.landmark_regions import EYES_AND_MOUTH, landmark_regions
 from fer_perturb.report.figures import save_figure
 from fer_perturb.schemes.regions.displaced import Displaced
 from fer_perturb.schemes.regions.nothing import Nothing
@@ -112,7 +112,7 @@ def hiding(run: Path, data: PackedData) -> dict[str, float]:
 
 def mean_feature(data: PackedData, name: str) -> NDArray[np.float64]:
     """(points, 2), row and column of a feature's landmarks in the mean face."""
-    points = FEATURES[2] if name == "mouth" else FEATURES[0] + FEATURES[1]
+    points = EYES_AND_MOUTH[2] if name == "mouth" else EYES_AND_MOUTH[0] + EYES_AND_MOUTH[1]
     x, y = data.extra("train", "landmarks").mean(axis=0, dtype=float)[list(points)].T
     return np.stack([y, x], axis=1)
 

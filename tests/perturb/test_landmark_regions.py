@@ -3,7 +3,7 @@ import torch
 
 from fer_perturb.data.packed import load_packed
 from fer_perturb.data.readers.drawn_faces import drawn_regions
-from fer_perturb.perturb.landmark_regions import FEATURES, landmark_regions
+from fer_perturb.perturb.landmark_regions import EYES_AND_MOUTH, landmark_regions
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def test_each_pixel_belongs_to_the_nearest_feature(faces):
         for row, column in ((0, 0), (3, 17), (19, 29), (12, 8)):
             far = [
                 min((torch.tensor([column, row]) - landmarks[image, point]).norm() for point in feature)
-                for feature in FEATURES
+                for feature in EYES_AND_MOUTH
             ]
             assert found[image, row, column] == far.index(min(far))
 
