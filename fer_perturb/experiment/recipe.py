@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -24,11 +24,14 @@ class Recipe:
     precision: str
     """Lightning's precision: bf16-mixed, 32-true, 16-mixed, …; `auto` is resolved before (precision.py)."""
     channels_last: bool
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None
+    """torch.compile's mode for the network in training; None: as it is."""
     label_smoothing: float
     mixup: float
     """alpha of mixup's Beta(alpha, alpha); 0: none."""
     crop: int | None
-    """Side of the crops in pixels (five in training; the centre or ten in testing); None: the whole image."""
+    """Side of the crops in pixels (five in training; the centre or ten in testing); None: the whole image, and in
+    testing, of ten, shifted."""
     initial_size: int | None
     """Side in pixels of the network's input in the first epochs; None, or no less than it: the full size in all."""
     tta: TestTimeAugmentation
@@ -76,8 +79,6 @@ class Recipe:
         return 1 if self.crop is None else 5
 
     def _check(self, image_size: tuple[int, int]) -> None:
-        if self.tta == "ten" and self.crop is None:
-            raise UserError("recipe.tta=ten needs the side of the crops: set recipe.crop, to 40 for example.")
         if self.crop is not None and not 1 <= self.crop <= min(image_size):
             raise UserError(
                 f"recipe.crop={self.crop}: the images are {image_size[0]}x{image_size[1]}, "

@@ -19,7 +19,7 @@ _CONFIG = {
     "classifier": "fc",
 }
 _CONFIGS: dict[str, Any] = {f"{name}.untrained": _CONFIG for name in ("resnet_small", "resnet_tiny")}
-for _name in ("seresnet_small", "seresnet_light"):
+for _name in ("seresnet_small", "seresnet_light", "seresnet_wide"):
     _CONFIGS[f"{_name}.untrained"] = {**_CONFIG, "first_conv": "conv1.0"}
 default_cfgs = generate_default_cfgs(_CONFIGS)
 _SE_D: dict[str, Any] = {"block_args": {"attn_layer": "se"}, "avg_down": True, "full_size_stem": True}
@@ -49,6 +49,12 @@ def seresnet_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 def seresnet_light(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """`seresnet_small` with BasicBlocks [1, 1, 1, 1]: the most accurate for few operations. 1.2 M parameters."""
     return _build("seresnet_light", pretrained, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256), **_SE_D, **kwargs)
+
+
+@register_model
+def seresnet_wide(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """`seresnet_small` at the full width of ResNet-18, 64 to 512 channels, for a GPU. 11.3 M parameters."""
+    return _build("seresnet_wide", pretrained, layers=(2, 2, 2, 2), channels=(64, 128, 256, 512), **_SE_D, **kwargs)
 
 
 @register_model

@@ -15,7 +15,6 @@ def recipe(*overrides):
     ("override", "key"),
     [
         ("recipe.tta=twenty", "recipe.tta"),
-        ("recipe.tta=ten", "recipe.crop"),
         ("recipe.crop=50", "recipe.crop"),
         ("recipe.initial_size=0", "recipe.initial_size"),
         ("recipe.epochs=0", "recipe.epochs"),

@@ -185,19 +185,6 @@ def test_which_path_many_sets_take(device):
     assert batched_lloyd(device) is (lloyd_numba.lloyd if device.type == "cpu" else lloyd_torch.lloyd)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_equals_cpu():
-    points = smooth_points(8)
-    here, there = kmeans(points[0], 3, seed=0, start=START), kmeans(points[0].cuda(), 3, seed=0, start=START)
-    assert there.labels.is_cuda
-    assert (here.labels == there.labels.cpu()).float().mean() > 0.999
-    assert there.inertia == pytest.approx(here.inertia, rel=1e-3)
-    labels, centres, _ = batched_kmeans(points, START)
-    on_gpu, gpu_centres, _ = batched_kmeans(points.cuda(), START.cuda())
-    assert (labels == on_gpu.cpu()).float().mean() > 0.999
-    torch.testing.assert_close(gpu_centres.cpu(), centres, atol=1e-3, rtol=0)
-
-
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
     """`kmeans` goes the way of points on a GPU, with faiss's search for tensors on the CPU; counts its searches."""

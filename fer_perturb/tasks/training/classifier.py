@@ -14,12 +14,13 @@ from fer_perturb.data.augmentation.crops import TestTimeAugmentation, test_time_
 from fer_perturb.data.augmentation.mixup import mix_pairs
 from fer_perturb.data.loading.batches import Batch
 from fer_perturb.data.loading.datamodule import FaceDataModule
-from fer_perturb.errors import UserError
+from fer_perturb.errors import UserError, first_line
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.models.gates import GatedNetwork
 from fer_perturb.processes import share_buffers
 from fer_perturb.seeds import derive, seed_step
 
+COMPILER = ("torch._dynamo", "torch._inductor")  # whose errors are of compiling
 MONITOR = "val/accuracy"  # chooses the checkpoint and steers ReduceLROnPlateau
 
 
@@ -49,10 +50,27 @@ class Classifier(pl.LightningModule):
         self.val_balanced_accuracy = MulticlassAccuracy(classes, average="macro")
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)
+        # in a tuple, as what it wraps is a part of this module already
+        self.compiled = (torch.compile(network, mode=recipe.compile),) if recipe.compile else ()
 
     def forward(self, images: Tensor) -> Tensor:
-        """float (B, 1, H, W) in [0, 1] -> logits (B, classes)."""
-        logits: Tensor = self.network(self.normalise(images))
+        """float (B, 1, H, W) in [0, 1] -> logits (B, classes).
+
+        Raises UserError in training where the network cannot be compiled, which recipe.compile asks for.
+        """
+        if not (self.training and self.compiled):  # batches of testing differ in size: each would be compiled
+            logits: Tensor = self.network(self.normalise(images))
+            return logits
+        try:
+            logits = self.compiled[0](self.normalise(images))
+        except RuntimeError as error:
+            if not type(error).__module__.startswith(COMPILER):
+                raise
+            why = first_line(getattr(error, "inner_exception", error))
+            raise UserError(
+                f"recipe.compile={self.recipe.compile}: the network cannot be compiled here: {why} Set "
+                "recipe.compile=null, or install what torch.compile needs (Triton on a GPU, a C++ compiler on a CPU)."
+            ) from error
         return logits
 
     def normalise(self, images: Tensor) -> Tensor:

@@ -39,6 +39,8 @@ def write_predictions(path: Path, data: PackedData, logits: Mapping[str, Tensor]
     tables = []
     for split, values in logits.items():
         crops = {"none": values[0]} | ({} if tta == "none" else {tta: values.mean(dim=0)})
+        if tta == "ten":
+            crops["flip"] = values[[0, len(values) // 2]].mean(dim=0)  # the first crop and its mirror image
         for name, per_view in crops.items():  # (V, N, classes)
             tables.append(_table(data, split, "original", name, COMBINED, per_view[-1]))
             if len(per_view) > 1:

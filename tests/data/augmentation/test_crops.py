@@ -28,6 +28,11 @@ def test_flip_is_the_plain_image_and_its_mirror(crop):
     assert torch.equal(mirrored, plain.flip(-1))
 
 
-def test_ten_needs_a_size():
-    with pytest.raises(ValueError, match=r"recipe\.crop"):
-        crops_in_testing(IMAGES, "ten", None)
+def test_ten_of_the_whole_image_are_its_shifts():
+    ours = crops_in_testing(IMAGES, "ten", None)
+    assert ours.shape == (10, *IMAGES.shape)
+    assert torch.equal(ours[:6:5], crops_in_testing(IMAGES, "flip", None))
+    for shifted, (down, right) in zip(ours[1:5], [(-4, -4), (-4, 4), (4, -4), (4, 4)], strict=True):
+        rows, columns = (torch.arange(n) for n in IMAGES.shape[-2:])
+        there = (rows + -down).clamp(0, 47)[:, None], (columns + -right).clamp(0, 45)  # the edge goes on
+        assert torch.equal(shifted, IMAGES[..., there[0], there[1]])

@@ -7,6 +7,8 @@ import pytest
 import torch
 from stepping import ready
 
+from fer_perturb.errors import UserError
+
 pytestmark = pytest.mark.slow
 
 SCHEMES = [
@@ -52,3 +54,35 @@ def test_compiled_it_learns_the_same(data_directory, tmp_path):
         results.append((loss.detach(), *torch.autograd.grad(loss, weights)))
     torch.testing.assert_close(*results)
     assert max(gradient.abs().max() for gradient in results[0][1:]) > 0.01
+
+
+def test_the_network_alone_is_compiled_and_in_training_alone(data_directory, tmp_path, monkeypatch):
+    asked, compile_ = [], torch.compile
+
+    def compiled(network, mode):
+        asked.append(mode)
+        return compile_(network, backend=lambda graph, inputs: asked.append("a graph") or graph.forward)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    plain, batch = ready(data_directory, tmp_path, "scheme=baseline", "recipe.batch_size=8")
+    task, _ = ready(data_directory, tmp_path, "scheme=baseline", "recipe.batch_size=8", "recipe.compile=default")
+    assert task.state_dict().keys() == plain.state_dict().keys()
+    assert torch.equal(task.eval()(batch["image"] / 255), plain.eval()(batch["image"] / 255))
+    assert asked == ["default"]  # nothing was traced
+    losses = []
+    for one in (plain.train(), task.train()):
+        one.on_train_batch_start(batch, 0)
+        losses.append(one.training_step(batch, 0))
+    assert asked == ["default", "a graph"]
+    torch.testing.assert_close(*losses)
+
+
+def test_what_cannot_be_compiled_is_said(data_directory, tmp_path, monkeypatch):
+    def broken(graph, inputs):
+        raise OSError("no compiler is there")
+
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network, mode: compile_(network, backend=broken))
+    task, batch = ready(data_directory, tmp_path, "scheme=baseline", "recipe.compile=reduce-overhead")
+    with pytest.raises(UserError, match=r"recipe\.compile=reduce-overhead: .*no compiler is there"):
+        task.training_step(batch, 0)
