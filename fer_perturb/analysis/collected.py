@@ -177,3 +177,14 @@ def _flatten(value: Any, path: str, row: Row) -> None:
             _flatten(inner, f"{path}.{place}", row)
     elif value is not None:
         row[path] = value
+
+
+def config_of(run: Path) -> Settings:
+    """config.yaml in the folder of a run; what runs have in common is parsed once, so it is not to be changed.
+
+    Raises OSError or YAMLError where it cannot be read.
+    """
+    settings: Settings = {}
+    for section in SECTION.split((run / "config.yaml").read_bytes()):
+        settings |= _parsed(section)
+    return settings

@@ -39,7 +39,7 @@ class Reported:
 
 
 def reported(name: str) -> Reported:
-    """table1, table2, table3, figure1, figure3, figure4, figure5 or figure6."""
+    """table1, table2, table3, figure1, figure3, figure4, figure5 or figure6; or settings, those of the scheme."""
     return Reported(**_read()[name])
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from fer_perturb.errors import UserError, first_line
 from fer_perturb.files import write_bytes, write_text
+from fer_perturb.report.exhibits.axes import figure5, hidden_share
+from fer_perturb.report.exhibits.classes import figure3
+from fer_perturb.report.exhibits.clusters import cluster_epochs, figure4
 from fer_perturb.report.exhibits.exhibit import Exhibit, Tabled
-from fer_perturb.report.exhibits.grids import grid, table2
+from fer_perturb.report.exhibits.gains import table2
+from fer_perturb.report.exhibits.grids import budgets, controls, grid
 from fer_perturb.report.exhibits.hidden import feature_removal, occlusion_curve
 from fer_perturb.report.exhibits.judging import each
 from fer_perturb.report.exhibits.masks import table1
@@ -27,8 +31,15 @@ TABLES: Mapping[str, Tabled] = {
     "grid": grid,
     "feature_removal": feature_removal,
     "occlusion_curve": occlusion_curve,
+    "figure3": figure3,
+    "figure4": figure4,
+    "figure5": figure5,
+    "controls": controls,
+    "hidden_share": hidden_share,
+    "clusters": cluster_epochs,
+    "budgets": budgets,
 }
-OF_NETWORKS = {"table2"}  # those whose runs may differ in the network
+OF_NETWORKS = {"table1", "table2", "budgets"}  # those whose runs may differ in the network
 
 
 def table_of(name: str) -> Tabled:

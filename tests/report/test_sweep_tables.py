@@ -58,18 +58,29 @@ def test_a_row_a_setting(tmp_path: Path) -> None:
 
 
 def test_a_row_a_network(tmp_path: Path) -> None:
+    """Between the paper's own; what nobody has run says by which command it would be."""
     runs = [
         fabricated(tmp_path, model, scheme, seed, accuracy)
         for model, scheme, seed, accuracy in (
-            ("a", "baseline", 0, 0.6), ("a", "perturb", 0, 0.5), ("b", "baseline", 0, 0.4), ("b", "perturb", 0, 0.7),
-            ("b", "perturb", 1, 0.9), ("c", "perturb", 0, 0.9),
+            ("a", "baseline", 0, 0.6), ("a", "perturb", 0, 0.5), ("dpn_small", "baseline", 0, 0.4),
+            ("dpn_small", "baseline", 1, 0.5), ("dpn_small", "perturb", 0, 0.7), ("dpn_small", "perturb", 1, 0.9),
+            ("c", "perturb", 0, 0.9),
         )
     ]  # fmt: skip
     (file,) = write_tables("table2", runs, tmp_path)
-    _, a, b, emotions, sad, fear = rows(file)
-    assert a == ["a", "0", "50.0", "40.0", "-10.0", "0.600", "0.500"]
-    assert b == ["b", "0, 1", "30.0", "70.0 ± 14.1", "+40.0", "0.400", "0.800"]
-    assert emotions == ["", "a", "b"]
-    assert sad == ["sad", "-5.0", "+20.0"]
-    assert fear == ["fear", "-", "-"]
+    found = rows(file)
+    second = found.index(["network", "data and recipe", "seeds", "sad", "fear"])
+    table2, table3 = found[1:second], found[second + 1 :]
+    assert table2[-1] == ["a", "", "0", "50.0", "40.0", "-10.0", "0.600", "0.500"]
+    printed, ours = (row for row in table2 if row[0] in ("DPN", "dpn_small"))
+    assert printed == ["DPN", "the paper", "", "71.2", "71.9", "+0.7", "0.68", "0.69"]
+    assert ours[2:5] == ["0, 1", "35.0 ± 7.1", "70.0 ± 14.1"]
+    assert ours[5] == "+35.0 [-28.5, +98.5]"  # over two seeds, as there are no predictions: 30 and 40 points
+    assert ["VGG16", "here", "", *["not run"] * 5] in table2
+    assert ["DPN", "here"] not in [row[:2] for row in table2]
+    assert (
+        'not run: `make table2 ARGS="scale=paper model=densenet,resmasking,resnet,vgg16,ensemble"`' in file.read_text()
+    )
+    assert [row[:3] for row in table3 if row[0] not in ("a", "dpn_small")][1] == ["DPN", "the paper", ""]
+    assert table3[-1] == ["a", "", "0", "-5.0", "-"]
     assert write_tables("table2", runs[:1], tmp_path) == {}

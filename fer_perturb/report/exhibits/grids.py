@@ -1,14 +1,34 @@
-"""The tables of grids, from the runs' summaries: every setting, or every network with and without the scheme."""
+"""A row a setting: what it scores, how it differs from the baseline, and what it took."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
+from typing import Any
 
 from matplotlib.figure import Figure
 
+from fer_perturb.analysis.comparison import Comparison
+from fer_perturb.analysis.statistics import Estimate, OverSeeds, holm
 from fer_perturb.report.exhibits.exhibit import Exhibit
-from fer_perturb.report.exhibits.judging import POINTS, SEEDS, by, of_class, percent, points, scores
+from fer_perturb.report.exhibits.figures import NAN, Bar, interval_figure
+from fer_perturb.report.exhibits.judging import (
+    GAIN,
+    SEEDS,
+    baseline_of,
+    by,
+    compared,
+    difference,
+    each,
+    gained,
+    over_seeds,
+    percent,
+    points,
+    scheme_words,
+    scores,
+    seed_numbers,
+    whole_faces,
+)
 from fer_perturb.report.settings import Run
-from fer_perturb.tables.table import Column, Table, number, words
+from fer_perturb.tables.table import Cell, Column, Table, number, words
 
 SCORES = {
     "val": ("val", "accuracy"),
@@ -17,6 +37,11 @@ SCORES = {
     "image alone": ("test_original", "accuracy"),
     "over views": ("test_views", "accuracy"),
 }
+POINTS = "A difference is in points, of the means; one seed cannot tell what another would have changed."
+CONTROLS_NOTE = (
+    f"{GAIN} `p`: two-sided over seeds, with Holm over the rows. `better`: how often a run of the row beats one of the "
+    "baseline, over all pairs of seeds. `equal`: which budgets both spent equally, within a tenth."
+)
 
 
 def grid(runs: Sequence[Run]) -> Exhibit | None:
@@ -26,8 +51,8 @@ def grid(runs: Sequence[Run]) -> Exhibit | None:
         return None
     base = settings.get("baseline")
     rows = []
-    for name, of in settings.items():
-        cells = [words(f"`{name}`"), words(", ".join(str(summary["seed"]) for _, summary in of))]
+    for of in settings.values():
+        cells = [scheme_words(of), words(seed_numbers(of))]
         cells += [percent(scores(of, *which)) for which in SCORES.values()]
         if base:
             cells.append(words("") if of is base else points(scores(base, "test"), scores(of, "test")))
@@ -42,36 +67,92 @@ def grid(runs: Sequence[Run]) -> Exhibit | None:
     return Exhibit("Accuracy of each setting", [table], _dots(settings))
 
 
-def table2(runs: Sequence[Run]) -> Exhibit | None:
-    """The paper's Tables 2 and 3: a row a network, then what each emotion gains."""
-    networks = {
-        model: pair
-        for model, of in by(runs, "model").items()
-        if {"baseline", "perturb"} <= (pair := by(of, "scheme")).keys()
-    }
-    if not networks:
-        return None
+def controls(runs: Sequence[Run]) -> Exhibit | None:
+    """A row a scheme: its balanced accuracy, and the difference from the baseline with what is known of it."""
+    tables, bars = list[Table](), list[Bar]()
+    for model, of_model in by(whole_faces(runs), "model").items():
+        for data, of in by(of_model, "dataset").items():
+            base = baseline_of(of)
+            others = [same for same in by(of, "scheme").values() if base and same != base]
+            if not others:
+                continue
+            tables.append(_differences(f"Against the baseline: {model}, {data}", base, others))
+            many = len(each(runs, "model")) > 1
+            for same in others:
+                if (gain := gained(same, base)) is not None:
+                    name = same[0][1]["scheme"] + (f", {model}" if many else "")
+                    bars.append(Bar(name, 100 * gain.mean, *(100 * bound for bound in gain.interval())))
+    label = "points of balanced accuracy above the baseline"
+    return Exhibit("Is it the scheme?", tables, interval_figure(bars, label) if bars else None) if tables else None
+
+
+def _differences(title: str, base: Sequence[Run], others: Sequence[Sequence[Run]]) -> Table:
+    found = [(compared(of, base), over_seeds(of, base, "test", "balanced_accuracy")) for of in others]
+    p = holm([NAN if seeds is None else seeds.p for _, seeds in found])
+    rows = [[scheme_words(base), words(seed_numbers(base)), _balanced(base), *([words("")] * 5)]]
+    for of, (comparison, seeds), own in zip(others, found, p, strict=True):
+        several = seeds is not None and seeds.n > 1
+        cells = [scheme_words(of), words(seed_numbers(of)), _balanced(of), difference(_estimate(comparison, seeds))]
+        cells += [number(own if several else None, ".2g"), number(seeds.effect if seeds else None, "+.1f")]
+        better = 100 * comparison.improvement.probability if comparison and several else None
+        equal = ", ".join(comparison.contrast.equal) or "nothing" if comparison else ""
+        rows.append([*cells, number(better, ".0f"), words(equal)])
+    left = [Column("scheme", align="left"), Column("seeds", align="left")]
+    right = [Column("balanced accuracy", "%"), Column("difference", "points"), Column("p"), Column("effect")]
+    right += [Column("better", "%"), Column("equal", align="left")]
+    return Table.of(title, [*left, *right], rows, CONTROLS_NOTE)
+
+
+def _estimate(comparison: Comparison | None, seeds: OverSeeds | None) -> Estimate | None:
+    return comparison.balanced_accuracy if comparison else seeds
+
+
+def _balanced(of: Sequence[Run]) -> Cell:
+    return percent(scores(of, "test", "balanced_accuracy"))
+
+
+def budgets(runs: Sequence[Run]) -> Exhibit | None:
+    """A row a setting: precision, the three budgets that it spent, the time it took, and what it reached."""
     rows = []
-    for model, pair in networks.items():
-        both = [pair["baseline"], pair["perturb"]]
-        accuracy = [scores(of, "test", "balanced_accuracy") for of in both]
-        f1 = [number(mean(scores(of, "test", "f1_macro")), ".3f") for of in both]
-        seeds = ", ".join(str(summary["seed"]) for _, summary in both[1])
-        rows.append([words(model), words(seeds), *map(percent, accuracy), points(*accuracy), *f1])
-    left = [Column("", align="left"), Column("seeds", align="left")]
-    headings = ("accuracy, baseline", "accuracy, Perturb", "gain, points", "F1, baseline", "F1, Perturb")
-    title = "Balanced accuracy (%) and macro F1 on the test split"
-    first = Table.of(title, [*left, *map(Column, headings)], rows, f"{SEEDS} {POINTS}")
-    gains = [
-        [
-            words(name),
-            *(points(of_class(pair["baseline"], name), of_class(pair["perturb"], name)) for pair in networks.values()),
-        ]
-        for name in runs[0][1]["test"]["per_class"]
-    ]
-    title = "What each emotion gains, in points of its accuracy"
-    second = Table.of(title, [left[0], *map(Column, networks)], gains, POINTS)
-    return Exhibit("What the scheme gains", [first, second])
+    for of_model in by(runs, "model").values():
+        for of_data in by(of_model, "dataset").values():
+            for of in by(of_data, "scheme").values():
+                rows += [_spent(same) for same in by(_with_precision(of), "precision").values()]
+    left = [Column(name, align="left") for name in ("data", "network", "scheme", "seeds", "precision", "device")]
+    right = [Column("epochs"), Column("passes", "millions"), Column("operations", "PFLOP"), Column("time", "min")]
+    right += [Column("speed", "images/s"), Column("balanced accuracy", "%")]
+    note = (
+        "Passes and epochs are the predictor's; operations and time are those of all phases, one that another run has "
+        f"made before with what it took then. {SEEDS}"
+    )
+    return Exhibit("Precision and budgets", [Table.of("What each setting took", [*left, *right], rows, note)])
+
+
+def _with_precision(runs: Sequence[Run]) -> list[Run]:
+    return [(run, {**summary, "precision": summary.get("precision", "?")}) for run, summary in runs]
+
+
+def _spent(of: Sequence[Run]) -> list[Cell]:
+    phases: list[dict[str, Any]] = [summary["phases"] for _, summary in of]
+    predictors = [each_phase["predictor"] or {} for each_phase in phases]
+    first = of[0][1]
+    cells = [words(first["dataset"]), words(first["model"]), scheme_words(of), words(seed_numbers(of))]
+    cells += [words(first["precision"]), words(str(first.get("device") or ""))]
+    cells += [_mean([one.get("epochs") for one in predictors], ".0f")]
+    cells += [_mean([one["passes"] / 1e6 for one in predictors if "passes" in one])]
+    totals = {key: [_total(each_phase, key) for each_phase in phases] for key in ("flops", "seconds")}
+    cells += [_mean([value / 1e15 for value in totals["flops"] if value])]
+    cells += [_mean([value / 60 for value in totals["seconds"] if value])]
+    return [*cells, _mean([summary.get("images_per_second") for _, summary in of], ".0f"), _balanced(of)]
+
+
+def _total(phases: Mapping[str, Any], key: str) -> float:
+    return sum(phase.get(key) or 0 for phase in phases.values() if phase)
+
+
+def _mean(values: Sequence[float | None], spec: str = ".3g") -> Cell:
+    there = [value for value in values if value is not None]
+    return number(mean(there) if there else None, spec)
 
 
 def _dots(settings: Mapping[str, Sequence[Run]]) -> Figure:
