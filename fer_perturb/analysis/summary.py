@@ -18,6 +18,8 @@ from fer_perturb.runs.run_directory import commit, read_summary, write_summary
 from fer_perturb.runs.summary_file import SUMMARY
 from fer_perturb.tasks.chain import Chain
 
+EPOCHS = {"clusters", "curve"}  # of a phase's record: what has a row an epoch, and stays there
+
 
 def summarise(chain: Chain, phases: dict[str, PhaseResult | None]) -> dict[str, Any]:
     """Computes the summary of a finished run from its predictions, and writes it."""
@@ -170,7 +172,7 @@ def _classifier_phase(
     if phase is None:
         return None
     path = phase.directory / "predictions" / f"{name}.parquet"
-    record = {key: value for key, value in phase.summary.items() if key != "clusters"}
+    record = {key: value for key, value in phase.summary.items() if key not in EPOCHS}
     both = {split: _split_scores(path, split, inference, tta, train_identities) for split in ("val", "test")}
     return {**record, **both}
 

@@ -20,6 +20,7 @@ from fer_perturb.processes import of_each, of_first
 from fer_perturb.runs.phase_cache import CHECKPOINTS
 from fer_perturb.tasks.training.checkpoints import BEST, LAST, WholeCheckpoints, resume_from
 from fer_perturb.tasks.training.classifier import MONITOR, Classifier
+from fer_perturb.tasks.training.curve import Curve
 from fer_perturb.tasks.training.finite_steps import LOOK_EVERY, FiniteSteps
 from fer_perturb.tasks.training.others_warnings import silence_others
 
@@ -168,9 +169,9 @@ def fit(
     # the last one after the best, so that it knows the best's score
     best = Checkpoint(checkpoints, filename=Path(BEST).stem, monitor=MONITOR, mode="max", **every_epoch)
     last = Checkpoint(checkpoints, filename=Path(LAST).stem, **every_epoch)
-    stopwatch = Stopwatch()
+    stopwatch, curve = Stopwatch(), Curve()
     log_every = max(1, min(LOOK_EVERY, steps_of_epoch(settings, data)))  # in each epoch at least once
-    callbacks = [*callbacks, FiniteSteps(data), stopwatch, best, last]
+    callbacks = [*callbacks, FiniteSteps(data), stopwatch, curve, best, last]
     trainer = make_trainer(settings, task.recipe, directory, logger, callbacks, log_every)
     resumed = of_first(lambda: resume_from(checkpoints, task))
     trainer.strategy.checkpoint_io = WholeCheckpoints()
@@ -182,5 +183,6 @@ def fit(
         "seconds": stopwatch.seconds,
         "epochs": trainer.current_epoch,  # fewer where a callback has stopped it
         "best_epoch": int(kept["epoch"]),
+        "curve": curve.epochs,
         "images": (trainer.fit_loop.epoch_loop.total_batch_idx + 1) * data.sampler.batch_size,
     }

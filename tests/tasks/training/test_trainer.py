@@ -32,6 +32,8 @@ def test_the_last_epoch_is_kept_even_when_it_is_not_the_best(data_directory, tmp
     assert torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 1
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 2
     assert record["images"] == 3 * 3 * BATCH
+    assert [of["epoch"] for of in record["curve"]] == [0, 1, 2]
+    assert all(of["loss"] > 0 and 0 <= of["accuracy"] <= 1 and 0 <= of["balanced"] <= 1 for of in record["curve"])
 
 
 def test_the_best_score_survives_a_move(data_directory, tmp_path):
@@ -52,6 +54,8 @@ def test_training_goes_on_where_it_stopped(data_directory, tmp_path):
     first = run(config, tmp_path)
     again = run(config, tmp_path)  # nothing is left to do
     assert again["best_epoch"] == first["best_epoch"]
+    assert again["curve"] == first["curve"]
+    assert len(first["curve"]) == 2
     assert again["seconds"] > first["seconds"] / 2  # what the first piece took is counted
 
 
