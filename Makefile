@@ -5,7 +5,7 @@ PEERS := .venv/.peers
 PAGES := .venv/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train sweep study dashboard leet wandb-sync test test-fast lint docs bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train sweep study report dashboard leet wandb-sync test test-fast lint docs bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,6 +22,7 @@ $(READY): pyproject.toml $(BROKEN)
 
 demo: $(READY) ## the whole scheme on drawn faces, baseline and Perturb (on two cores 90 s where they compute in bf16, 2 to 3 minutes elsewhere)
 	$(BIN)/python -m fer_perturb.train experiment=demo
+	@$(BIN)/python -m fer_perturb.report runs=outputs/demo out=outputs/demo/report.html
 
 data: $(READY) ## pack FER2013: make data SOURCE=fer2013.zip
 	$(BIN)/python -m fer_perturb.prepare dataset=fer2013 $(if $(SOURCE),'source="$(SOURCE)"') $(ARGS)
@@ -46,6 +47,9 @@ $(SWEEPS): $(READY)
 
 study: $(READY) ## the confirmatory runs of docs/protocol.md, those that are missing: make study ARGS="--dry-run"
 	$(BIN)/python -m results.study $(ARGS)
+
+report: $(READY) ## all runs on one HTML page, which says whether hiding helps: make report ARGS="runs=outputs out=report.html"
+	$(BIN)/python -m fer_perturb.report $(ARGS)
 
 dashboard: $(READY) ## runs trained with logger=tensorboard, served on this machine
 	$(BIN)/python -m fer_perturb.dashboard action=tensorboard $(ARGS)

@@ -4,6 +4,7 @@ import importlib
 import signal
 import sys
 from dataclasses import dataclass
+from types import ModuleType
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -26,9 +27,15 @@ class Shown:
         return told.removeprefix("Error: ")
 
 
+def command_of(module: str) -> ModuleType:
+    """What python -m fer_perturb.<module> runs: of a folder its __main__."""
+    found = importlib.import_module(f"fer_perturb.{module}")
+    return importlib.import_module(f"{found.__name__}.__main__") if hasattr(found, "__path__") else found
+
+
 def call(module: str, *words: str) -> int:
     """The exit status of python -m fer_perturb.<module> <words>."""
-    main = importlib.import_module(f"fer_perturb.{module}").main
+    main = command_of(module).main
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     GlobalHydra.instance().clear()
     with pytest.MonkeyPatch.context() as patch:

@@ -1,6 +1,5 @@
 """Every config composes, every key is read, and conf/ goes where the package goes."""
 
-import importlib
 import subprocess
 import sys
 import zipfile
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commanding import command_of
 from composing import choices, composed, small_overrides
 from omegaconf import DictConfig, OmegaConf
 from reading import leaves, read_by
@@ -49,8 +49,8 @@ def test_prepare_composes(dataset: str) -> None:
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
-ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect", "predict", "export")
-WITHOUT_DATA = ("collect", "predict", "export")
+ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect", "predict", "export", "report")
+WITHOUT_DATA = ("collect", "predict", "export", "report")
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
 # from a run's config.yaml, to name tables; by sweeps; by the sweeper of experiments
@@ -69,11 +69,12 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {entry: set() for entry in ENTRIES}
 
     def rehearse(entry: str, *overrides: str) -> Any:
-        module = importlib.import_module(f"fer_perturb.{entry}")
+        module = command_of(entry)
+        task = getattr(module, "make" if entry == "report" else entry)
         config, results = composed(*overrides, name=entry), []
 
         def run(config: DictConfig) -> None:
-            results.append(getattr(module, entry)(config))
+            results.append(task(config))
             module.report(results, config)
 
         found[entry] |= read_by(run, config)
@@ -94,6 +95,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     of_run = [*paths, "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"run={run}"]
     rehearse("evaluate", *of_run, "dataset=synthetic", *drawing, f"views_from={run}")
     rehearse("collect", *paths)
+    rehearse("report", *paths)
     rehearse("predict", *paths, f"run={run}", f"image={folder}", "faces=whole", "drawn=1")
     rehearse("export", *paths, f"run={run}", "format=torchscript")
     return found

@@ -5,6 +5,7 @@ import json
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,12 @@ def collect(*roots: str | Path, where: str = "") -> "pd.DataFrame":
     import pandas as pd  # here, so that --help is fast
 
     asked = conditions(where)
-    rows = list(_rows(roots or ("outputs",)))
+    found, told = find(roots or ("outputs",))
+    for sentence in told:
+        warn(sentence)
+    if not found:
+        raise UserError(nothing_in(roots or ("outputs",)))
+    rows = [(run.chosen, run.reached) for run in found]
     refuse_unknown(asked, {key for row in rows for part in row for key in part})
     kept = [row for row in rows if all(one.holds(ChainMap(*row)) for one in asked)]
     if not kept:
@@ -88,47 +94,70 @@ def write_frame(frame: "pd.DataFrame", out: Path) -> list[Path]:
     return files
 
 
-def _rows(roots: Sequence[str | Path]) -> Iterator[tuple[Row, Row]]:
-    """What each run chose, and what it is and reached."""
+@dataclass(frozen=True, eq=False)
+class FoundRun:
+    """A finished run: its folder; summary.json and config.yaml as they are; and both of them flat, as columns.
+
+    Runs share what their configs have in common: `settings` are not to be changed.
+    """
+
+    directory: Path
+    summary: dict[str, Any]
+    settings: Settings
+    chosen: Row
+    reached: Row
+
+
+def find(roots: Sequence[str | Path]) -> tuple[list[FoundRun], list[str]]:
+    """The finished runs under `roots`, and a sentence on each thing there that is left out.
+
+    Raises UserError where one of them is no folder.
+    """
+    runs: list[FoundRun] = []
+    told: list[str] = []
     seen: dict[tuple[str, str | None], Path] = {}
     unfinished = 0
     for root in map(Path, roots):
         found = find_runs(root)
         unfinished += len(found.unfinished)
-        for sentence in found.foreign:
-            warn(f"{sentence} It is left out.")
-        for run in found.finished:
+        told += [f"{sentence} It is left out." for sentence in found.foreign]
+        for directory in found.finished:
             try:
-                chosen, summary = _read(run)
+                run = _read(directory)
             except UserError as error:
-                warn(f"{error} It is left out.")
+                told.append(f"{error} It is left out.")
                 continue
-            same = summary["config_hash"], summary.get("phases.predictor.key")
+            same = run.reached["config_hash"], run.reached.get("phases.predictor.key")
             if same in seen:
-                warn(f"{run} is the run that {seen[same]} is. It is left out.")
+                told.append(f"{directory} is the run that {seen[same]} is. It is left out.")
                 continue
-            seen[same] = run
-            yield chosen, {"run": str(run), **summary}
+            seen[same] = directory
+            runs.append(run)
     if unfinished:
-        warn(f"Unfinished runs that are left out: {unfinished}.")
-    if not seen:
-        raise UserError(f"{', '.join(map(str, roots))}: there is no finished run. Expected a folder such as outputs.")
+        told.append(f"Unfinished runs that are left out: {unfinished}.")
+    return runs, told
 
 
-def _read(run: Path) -> tuple[Row, Row]:
-    """What a run chose, and its summary. Raises UserError where a file is damaged, or no run's."""
+def nothing_in(roots: Sequence[str | Path]) -> str:
+    """What is told where there is no finished run."""
+    return f"{', '.join(map(str, roots))}: there is no finished run. Expected a folder such as outputs."
+
+
+def _read(run: Path) -> FoundRun:
+    """A run, from its summary and its config. Raises UserError where a file is damaged, or no run's."""
     summary = sealed_summary(run, str(run))
     try:
         text = (run / "config.yaml").read_bytes()
         known = summary.get("files", {}).get("config.yaml")  # older ones do not say
         if known and hashlib.sha256(text).hexdigest() != known:
             raise UserError(f"{run}: config.yaml is damaged. {MEND}")
-        recipe, chosen = _chosen(tuple(section for section in SECTION.split(text) if not section.startswith(b"seed:")))
-        row: Row = {"recipe": recipe, "config_hash": summary["config_hash"]}
+        sections = SECTION.split(text)
+        recipe, chosen = _chosen(tuple(section for section in sections if not section.startswith(b"seed:")))
+        reached: Row = {"run": str(run), "recipe": recipe, "config_hash": summary["config_hash"]}
         for key, value in summary.items():
             if key not in OF_FILES:
-                _flatten(value, key, row)
-        return chosen, row
+                _flatten(value, key, reached)
+        return FoundRun(run, summary, _settings(sections), chosen, reached)
     except OSError as error:
         raise UserError(f"{run}: config.yaml cannot be read ({error.strerror}). {MEND}") from error
     except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
@@ -142,11 +171,16 @@ def _read(run: Path) -> tuple[Row, Row]:
 @lru_cache(maxsize=10_000)
 def _chosen(sections: tuple[bytes, ...]) -> tuple[str, Row]:
     """The recipe's name, and all else that decided the result and that no summary names: keys as they are typed."""
+    settings = _settings(sections)
+    found = dict(_choices(decisive(settings)))
+    return settings["recipe"]["name"], {key: value for key, value in found.items() if key not in SAID}
+
+
+def _settings(sections: Sequence[bytes]) -> Settings:
     settings: Settings = {}
     for section in sections:
         settings |= _parsed(section)
-    found = dict(_choices(decisive(settings)))
-    return settings["recipe"]["name"], {key: value for key, value in found.items() if key not in SAID}
+    return settings
 
 
 @lru_cache(maxsize=10_000)

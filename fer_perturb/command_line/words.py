@@ -18,7 +18,19 @@ from fer_perturb.command_line.help import groups_of
 from fer_perturb.errors import UserError
 
 PATHS = (
-    *("source", "votes", "run", "views_from", "budget_of", "roots", "image", "out", "paths.data", "paths.outputs"),
+    *(
+        "source",
+        "votes",
+        "run",
+        "runs",
+        "views_from",
+        "budget_of",
+        "roots",
+        "image",
+        "out",
+        "paths.data",
+        "paths.outputs",
+    ),
 )
 NAMES = r"classes"
 PATTERNS = r"dataset\.group|where"

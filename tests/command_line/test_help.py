@@ -25,6 +25,7 @@ OWN = {
     "collect": set(),
     "predict": set(),
     "export": set(),
+    "report": set(),
 }
 OWN["search"] = {*OWN["train"], "search"}
 
@@ -79,7 +80,7 @@ def test_what_cannot_be_composed_is_said(commands: Commands) -> None:
     assert "Did you mean baseline?" in commands("train", "--help", "scheme=baselin").sentence
 
 
-HELP = [["train", "--help"], ["search", "--help"], ["predict", "--help"], ["collect", "--help"], ["collect", "roots=."]]
+HELP = [*([module, "--help"] for module in ("train", "search", "predict", "collect", "report")), ["collect", "roots=."]]
 
 
 @pytest.mark.parametrize("words", HELP, ids=" ".join)
@@ -87,7 +88,8 @@ def test_it_needs_no_torch(words: list[str], tmp_path: Path) -> None:
     """Nor does collect at all."""
     generated_runs(tmp_path, [["scheme=baseline"]], [0])
     module, *given = words
-    ask = f"import sys; from fer_perturb.{module} import main; main(); sys.exit('torch' in sys.modules)"
+    name = f"fer_perturb.{module}" + (".__main__" if module == "report" else "")
+    ask = f"import sys; from {name} import main; main(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", ask, *given], check=True, capture_output=True, cwd=tmp_path)
 
 

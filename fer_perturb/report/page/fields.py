@@ -1,0 +1,128 @@
+"""Which runs may be compared: fields of settings, and settings of seeds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from fer_perturb.analysis.collected import FoundRun
+from fer_perturb.experiment.identity import comparable
+from fer_perturb.files import canonical
+from fer_perturb.report.page.dataset import is_drawn
+
+BASELINE = "baseline"
+PERTURB = ("perturb", "perturb_author", "perturb_image")  # the scheme and its variants; all others are controls
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Runs that differ in their seed alone, in its order. name: the scheme's, with what tells it from others."""
+
+    name: str
+    scheme: str
+    runs: tuple[FoundRun, ...]
+
+    @property
+    def seeds(self) -> set[int]:
+        return {int(run.summary["seed"]) for run in self.runs}
+
+    @property
+    def dataset(self) -> str:
+        """What it was trained on, which may be occluded."""
+        return str(self.runs[0].summary["dataset"])
+
+    @property
+    def inference(self) -> str:
+        """The reading that its scheme asks for."""
+        return str(self.runs[0].summary["inference"])
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Settings that may stand beside each other: they share data, network and recipe, and spend what they spend."""
+
+    dataset: str
+    model: str
+    recipe: str
+    settings: tuple[Setting, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} on {self.dataset}, recipe {self.recipe}"
+
+    @cached_property
+    def drawn(self) -> bool:
+        """Whether its faces are drawn, and no person's."""
+        return is_drawn(self.settings[0].runs[0].settings)
+
+    def of(self, *schemes: str) -> list[Setting]:
+        """The settings of those schemes."""
+        return [setting for setting in self.settings if setting.scheme in schemes]
+
+
+def fields(runs: Sequence[FoundRun]) -> tuple[list[Field], list[str]]:
+    """All fields, those of pictures of people first, then the larger ones; and a sentence on each run left out."""
+    grouped: dict[str, dict[str, list[FoundRun]]] = {}
+    told = []
+    for run in runs:
+        try:
+            field, setting = _keys(run)
+        except (KeyError, TypeError, AttributeError) as error:
+            told.append(f"{run.directory}: its settings are of another version ({error}). It is in no comparison.")
+            continue
+        grouped.setdefault(field, {}).setdefault(setting, []).append(run)
+    found = [_field(settings, told) for settings in grouped.values()]
+    return sorted(found, key=lambda field: (field.drawn, -sum(len(of.runs) for of in field.settings))), told
+
+
+def _keys(run: FoundRun) -> tuple[str, str]:
+    """What the runs of a field share, and those of a setting, as JSON.
+
+    Epochs tell settings apart, not fields: what each spends is part of a comparison (`Contrast`).
+    """
+    shared, scheme = comparable({**run.settings, "budget": "any"})
+    of = run.settings
+    trained_on = {key: value for key, value in of["dataset"].items() if key not in ("reader", "maker")}
+    own = {"dataset": trained_on, "epochs": of["recipe"]["epochs"], "budget": of["budget"]}
+    return shared, canonical({**own, "scheme": scheme, "phase 1": of["attention_model"]})
+
+
+def _field(settings: dict[str, list[FoundRun]], told: list[str]) -> Field:
+    distinct = {key: _flat(json.loads(key)) for key in settings}
+    made = []
+    for key, runs in settings.items():
+        scheme = runs[0].summary["scheme"]
+        others = [distinct[other] for other, of in settings.items() if of[0].summary["scheme"] == scheme]
+        differing = [name for name in distinct[key] if any(of.get(name) != distinct[key][name] for of in others)]
+        words = [f"{name}={_shown(distinct[key][name])}" for name in differing if not name.startswith("phase 1.")]
+        made.append(Setting(", ".join([scheme, *words]), scheme, _one_a_seed(runs, told)))
+    first = made[0].runs[0]
+    order = sorted(made, key=lambda setting: (setting.scheme != BASELINE, setting.scheme not in PERTURB, setting.name))
+    return Field(first.summary["dataset"].partition("+")[0], first.summary["model"], first.reached["recipe"], (*order,))
+
+
+def _one_a_seed(runs: Sequence[FoundRun], told: list[str]) -> tuple[FoundRun, ...]:
+    by_seed: dict[int, FoundRun] = {}
+    for run in runs:
+        first = by_seed.setdefault(run.summary["seed"], run)
+        if first is not run and first.reached.get("phases.predictor.key") != run.reached.get("phases.predictor.key"):
+            told.append(
+                f"{run.directory} has the setting and the seed of {first.directory}, of other data or another version "
+                "of the code. It is in no comparison."
+            )
+    return tuple(by_seed[seed] for seed in sorted(by_seed))
+
+
+def _flat(settings: dict[str, Any], under: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{under}{key}.")
+        else:
+            found[f"{under}{key}".removeprefix("scheme.")] = value
+    return found
+
+
+def _shown(value: Any) -> str:
+    return value.rpartition(".")[2] if isinstance(value, str) else json.dumps(value)
