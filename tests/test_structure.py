@@ -22,6 +22,7 @@ ORDER = [
     "experiment",
     "tasks",
     "analysis",
+    "saliency",
     "prediction",
     "searching",
     "report",
