@@ -49,8 +49,8 @@ def test_prepare_composes(dataset: str) -> None:
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
-ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "collect", "predict", "export", "report")
 WITHOUT_DATA = ("collect", "predict", "export", "report")
+ENTRIES = ("train", "evaluate", "prepare", "landmarks", "contact_sheet", "look", *WITHOUT_DATA)
 # read by nothing, though the package reads others of their names
 PLANTED = {"dataset.epochs": 1, "dataset.drawing.kind": 1, "model.attention.count": 1, "split": 1}
 # from a run's config.yaml, to name tables; by sweeps; by the sweeper of experiments
@@ -94,6 +94,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
              "dataset.occluder=mouth", "recipe.epochs=3")  # fmt: skip
     of_run = [*paths, "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", f"run={run}"]
     rehearse("evaluate", *of_run, "dataset=synthetic", *drawing, f"views_from={run}")
+    rehearse("look", *of_run, "dataset=synthetic", *drawing, "images=7", f"out={outputs}")
     rehearse("collect", *paths)
     rehearse("report", *paths)
     rehearse("predict", *paths, f"run={run}", f"image={folder}", "faces=whole", "drawn=1")

@@ -21,7 +21,7 @@ from fer_perturb.tasks.phases.attention_clustering import load_state
 from fer_perturb.tasks.phases.predictor import Predictor
 from fer_perturb.tasks.phases.sight import EpochAttention
 from fer_perturb.tasks.trained_run import TrainedRun
-from fer_perturb.tasks.training.fitting import make_trainer
+from fer_perturb.tasks.training.trainer import make_trainer
 
 TESTED = "tested"  # the maps that the network is tested with, those of its best epoch
 POSITION = "position alone"
@@ -56,7 +56,7 @@ def maps_of(run: TrainedRun, faces: Faces) -> list[Maps]:
         return []
     regions, settings = task.regions, _settings(task.regions)
     assert settings is not None
-    _, tested = task.shown(faces.batch)
+    _, tested = task.test_inputs(faces.batch)
     own = tested.cpu() if regions.of_each_image else tested[0].cpu()
     earlier = [] if task.sight.follows_predictor or regions.of_each_image else list(_replayed(run, task, faces.batch))
     return [*earlier, Maps(TESTED, own, regions.n), Maps(POSITION, _by_position(task, settings), settings.n_clusters)]
@@ -94,7 +94,7 @@ def _replayed(run: TrainedRun, task: Predictor, batch: Batch) -> Iterator[Maps]:
                 )
                 if epoch and regions.should_update(epoch):
                     regions.update(state, sight)
-                _, maps = task.shown({**batch, "index": batch["index"][:1], "image": batch["image"][:1]})
+                _, maps = task.test_inputs({**batch, "index": batch["index"][:1], "image": batch["image"][:1]})
                 yield Maps(epoch, maps[0].cpu().clone(), regions.n)
     finally:
         task.region_state = stood

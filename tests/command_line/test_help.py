@@ -22,6 +22,7 @@ OWN = {
     "prepare": {"dataset"},
     "landmarks": {"dataset"},
     "contact_sheet": {"dataset"},
+    "look": {"dataset", "trainer"},
     "collect": set(),
     "predict": set(),
     "export": set(),
@@ -80,7 +81,8 @@ def test_what_cannot_be_composed_is_said(commands: Commands) -> None:
     assert "Did you mean baseline?" in commands("train", "--help", "scheme=baselin").sentence
 
 
-HELP = [*([module, "--help"] for module in ("train", "search", "predict", "collect", "report")), ["collect", "roots=."]]
+WITH_HELP = ("train", "search", "predict", "look", "collect", "report")
+HELP = [*([name, "--help"] for name in WITH_HELP), ["collect", "roots=."]]
 
 
 @pytest.mark.parametrize("words", HELP, ids=" ".join)

@@ -53,8 +53,8 @@ def test_two_eyes_and_a_mouth_are_known() -> None:
     nose = parts[:, PARTS.index("nose")]
     ideal = torch.where(nose, torch.tensor(2, dtype=torch.int8), nearest)
     assert two_eyes_and_a_mouth(Maps(TESTED, ideal, 3), parts, left).value > 0.95
-    upside_down = two_eyes_and_a_mouth(Maps(TESTED, (torch.arange(48) // 16).to(torch.int8)[:, None].expand(48, 48), 3), parts, left)  # fmt: skip
-    assert upside_down.value == 0, "three bands: both eyes lie in one"
+    bands = (torch.arange(48) // 16).to(torch.int8)[:, None].expand(48, 48)
+    assert two_eyes_and_a_mouth(Maps(TESTED, bands, 3), parts, left).value == 0, "both eyes lie in one"
 
 
 def test_agreement_of_maps_of_all_and_of_each_image() -> None:
@@ -80,7 +80,7 @@ def test_earlier_epochs_maps_are_made_again(data_directory: Path, tmp_path: Path
     before = {name: of.clone() for name, of in run.predictor.state_dict().items()}
     maps = {of.when: of for of in maps_of(run, seen)}
     assert all(torch.equal(of, before[name]) for name, of in run.predictor.state_dict().items())
-    _, tested = run.predictor.shown(seen.batch)
+    _, tested = run.predictor.test_inputs(seen.batch)
     assert torch.equal(maps[TESTED].of_each(len(seen)), tested)
     assert maps[POSITION].labels.shape == tested.shape[1:]
     if regions == "image":

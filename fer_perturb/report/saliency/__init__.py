@@ -1,0 +1,1 @@
+"""Where networks look, for people: tables, figures, pages."""
