@@ -5,7 +5,7 @@ from errno import ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from filelock import BaseFileLock, FileLock, SoftFileLock
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 WITHOUT_FLOCK = {ENOSYS, ENOLCK, ENOTSUP, EOPNOTSUPP}
 """What file systems say that have no flock: Lustre, NFS without its lock service, FUSE."""
@@ -18,6 +18,17 @@ def lock_at(path: Path) -> BaseFileLock:
     process that has gone is broken on the same host alone; elsewhere nobody can know. (filelock knows ENOSYS only.)
     """
     return FileLock(path) if _has_flock(path.parent) else SoftFileLock(path)
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody has the lock of that file."""
+    lock = lock_at(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def _has_flock(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from reading import leaves, read_by
 from small_fer2013 import pictures, write_folder, write_zip
 
+from fer_perturb.checked import made
 from fer_perturb.command_line.entry_point import conf_directory
 from fer_perturb.experiment.recipe import Recipe
 from fer_perturb.schemes.scheme import scheme_from
@@ -41,6 +42,12 @@ def test_every_search_has_a_space_of_keys_that_there_are(search: str) -> None:
     plain: Any = OmegaConf.to_container(config.search, resolve=True, throw_on_missing=True)
     trained = composed(*overrides(lowest(distributions(plain["space"], fixed=()))))
     scheme_from(OmegaConf.to_container(trained.scheme, resolve=True))
+
+
+@pytest.mark.parametrize("engine", choices("engine"))
+def test_every_engine_can_be_made(engine: str) -> None:
+    plain: Any = OmegaConf.to_container(composed(f"engine={engine}", name="submit").engine)
+    assert made(plain, "engine").name == engine
 
 
 @pytest.mark.parametrize("dataset", choices("dataset"))

@@ -1,8 +1,9 @@
 """The jobs of a sweep, as Hydra composes them, and the command that runs one of them alone."""
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from hydra.core.hydra_config import HydraConfig
@@ -10,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 OF_A_SWEEP = ("hydra.mode=", "hydra.sweep", "hydra/sweeper=", "hydra.launcher", "hydra/launcher=")
+OF_SUBMIT = {"engine", "action"}  # keys that `submit` has and `train` has not
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,19 @@ def composed_here(config: DictConfig) -> Composed:
     """The job that Hydra is at."""
     given = HydraConfig.get().overrides
     others = [word for word in given.hydra if not word.startswith(OF_A_SWEEP)]
-    own = [word for word in given.task if not word.startswith("launcher")]
+    own = [word for word in without(OF_SUBMIT, given.task) if not word.startswith("launcher")]
     # an experiment is a multirun, unless it is told not to be
     return Composed(config, list(given.task), [*flags(sys.argv[1:]), *own, *others, "hydra.mode=RUN"])
+
+
+def without(keys: Container[str], words: Sequence[str]) -> list[str]:
+    """The words of a command line that set none of these keys, nor what is under them."""
+    return [word for word in words if re.split(r"[.=]", word.lstrip("+~"))[0] not in keys]
+
+
+def sweep_of_train() -> list[str]:
+    """What follows `python -m fer_perturb.train` for the sweep of this command line of `submit`."""
+    return ["-m", *(word for word in without(OF_SUBMIT, sys.argv[1:]) if word not in ("-m", "--multirun"))]
 
 
 def flags(words: Sequence[str]) -> list[str]:

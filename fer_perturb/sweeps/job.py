@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_perturb.runs.phase_cache import RECORD
-
 
 @dataclass(eq=False)
 class Job:
@@ -41,4 +39,6 @@ class Job:
 
     @property
     def lacks_phase_1(self) -> bool:
+        from fer_perturb.runs.phase_cache import RECORD  # here, as it needs torch, and a job's keeper does not
+
         return self.phase_1 is not None and not (self.phase_1 / RECORD).is_file()

@@ -17,6 +17,7 @@ from fer_perturb.experiment.ensemble import open_ensemble
 from fer_perturb.experiment.experiment import Experiment, open_experiment
 from fer_perturb.files import canonical
 from fer_perturb.sweeps.job import Job
+from fer_perturb.sweeps.show import show_axes
 from fer_perturb.sweeps.speed import Speeds
 from fer_perturb.tasks.chain import Chain
 
@@ -35,12 +36,21 @@ def axes_of(jobs: Sequence[Composed]) -> dict[str, list[str]]:
     return {key: of for key, of in distinct.items() if len(of) > 1}
 
 
+def planned(composed: Sequence[Composed], speeds: Speeds | None) -> list[Job]:
+    """The jobs of a sweep, once its axes have been told."""
+    axes = axes_of(composed)
+    show_axes(len(composed), axes)
+    planner = Planner(axes, speeds)
+    return [planner.job(number, of) for number, of in enumerate(composed, 1)]
+
+
 @dataclass
 class Planner:
     """Looks at one job after another; what one has told, such as a network's operations, is not computed again."""
 
     axes: dict[str, list[str]]
-    speeds: Speeds
+    speeds: Speeds | None
+    """None: nobody knows, as the jobs run elsewhere"""
     _flops: dict[str, tuple[int, int]] = field(default_factory=dict)
     _planned: set[Path] = field(default_factory=set)
     """phases 1 that an earlier job will have made"""
@@ -90,7 +100,7 @@ class Planner:
             self._planned.add(job.phase_1)
             rest += phase_1
         job.flops = rest
-        job.seconds = STARTING + rest / self.speeds.of(experiment)
+        job.seconds = STARTING + rest / self.speeds.of(experiment) if self.speeds else 0.0
 
 
 def _operations(experiment: Experiment) -> tuple[int, int]:

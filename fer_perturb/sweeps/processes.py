@@ -21,10 +21,14 @@ TAIL = 200_000  # bytes of a log in which an error is looked for
 
 
 class Process:
-    """A job at work, with its share of cores and GPUs. It ends with this process (command_line/parent.py)."""
+    """A job at work, with its share of cores and GPUs. It ends with this process (command_line/parent.py).
 
-    def __init__(self, job: Job, slot: int, threads: int, gpu: str | None) -> None:
-        self.job, self.slot, self.started = job, slot, time.monotonic()
+    place: which of the places on this machine it has taken. home: where it is started, if not here; it then gets no
+    signal that a cluster sends to this process and all that it has started.
+    """
+
+    def __init__(self, job: Job, place: int, threads: int, gpu: str | None, home: Path | None = None) -> None:
+        self.job, self.place, self.started = job, place, time.monotonic()
         job.directory.mkdir(parents=True, exist_ok=True)
         words = list(job.words)
         if not any("trainer.enable_progress_bar=" in word for word in words):
@@ -39,6 +43,8 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=_environment(threads, gpu),
+                cwd=home,
+                start_new_session=home is not None,
             )
 
     @property
@@ -102,4 +108,6 @@ def _environment(threads: int, gpu: str | None) -> dict[str, str]:
         ),
         **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
     }
-    return {**os.environ, **given}
+    # in which Lightning would see a cluster that starts the processes of a job itself (trainer.devices=2)
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SUBMITIT_"))}
+    return {**others, **given}

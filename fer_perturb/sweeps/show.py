@@ -19,41 +19,41 @@ def show_axes(count: int, axes: Mapping[str, Sequence[str]]) -> None:
 
 
 class Screen:
-    """Lines, which a terminal shows as well as a file."""
+    """Lines, which a terminal shows as well as a file. workers: jobs at once."""
 
-    def __init__(self, jobs: Sequence[Job], workers: int, threads: int, gpus: int) -> None:
+    def __init__(self, jobs: Sequence[Job], workers: int) -> None:
         self.jobs, self.workers = jobs, workers
-        among = f", on {gpus} GPUs" if gpus > 1 else ""
-        self.shares = f"{workers} at a time{among}, {threads} thread{'s' * (threads > 1)} each"
 
-    def plan(self, *, measured: bool, each: bool) -> None:
-        """each: a line for what every job will cost; else only for those that are done or cannot work."""
+    def plan(self, shares: str, *, measured: bool, each: bool) -> None:
+        """What there is to do. shares: how the jobs divide the machines. measured: the minutes are a step's.
+
+        each: a line for what every job will cost; else only for those that are done or cannot work.
+        """
         for job in self.jobs:
             if job.summary is not None:
-                self._line("done before", job, str(job.directory))
+                self.line("done before", job, str(job.directory))
             elif job.failure:
-                self._line("cannot work", job)
+                self.line("cannot work", job)
             elif each:
-                self._line("to be run", job, f"{job.flops / 1e15:.4f} PFLOP, about {spoken(job.seconds)}")
+                minutes = f", about {spoken(job.seconds)}" if job.seconds else ""
+                self.line("to be run", job, f"{job.flops / 1e15:.4f} PFLOP{minutes}")
         rest = [job for job in self.jobs if job.summary is None and not job.failure]
         done = sum(job.summary is not None for job in self.jobs)
         told = f"{done} done, {len(rest)} to be run"
         if rest:
             speed = "a measured step of each kind" if measured else "finished runs of their kind"
-            told += (
-                f": {sum(job.flops for job in rest) / 1e15:.4f} PFLOP in training, about {spoken(self._left(rest))} "
-                f"by {speed}; {self.shares}"
-            )
+            minutes = f", about {spoken(left)} by {speed}" if (left := self._left(rest)) else ""
+            told += f": {sum(job.flops for job in rest) / 1e15:.4f} PFLOP in training{minutes}; {shares}"
         _say(f"{told}.")
 
     def started(self, job: Job, waiting: Sequence[Job], running: Sequence[Process]) -> None:
-        self._line("running", job, self._time_left(waiting, running))
+        self.line("running", job, self._time_left(waiting, running))
 
     def ended(self, job: Job, waiting: Sequence[Job], running: Sequence[Process]) -> None:
         if job.failure:
-            self._line("FAILED", job, shorten(job.failure, WIDTH, placeholder=" …"))
+            self.line("FAILED", job, shorten(job.failure, WIDTH, placeholder=" …"))
         else:
-            self._line("done", job, f"in {spoken(job.took)}; {self._time_left(waiting, running)}")
+            self.line("done", job, f"in {spoken(job.took)}; {self._time_left(waiting, running)}")
 
     def stopping(self, count: int) -> None:
         done = sum(job.summary is not None for job in self.jobs)
@@ -70,7 +70,8 @@ class Screen:
             if job.log.is_file():
                 print(f"      {job.log}", file=sys.stderr)
 
-    def _line(self, state: str, job: Job, more: str = "") -> None:
+    def line(self, state: str, job: Job, more: str = "") -> None:
+        """What a job is at."""
         number = f"{job.number:>{len(str(len(self.jobs)))}}/{len(self.jobs)}"
         _say(f"{number} {state:<11} {job.told}{f': {more}' if more else ''}")
 

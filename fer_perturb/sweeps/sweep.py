@@ -14,9 +14,9 @@ from fer_perturb.errors import UserError
 from fer_perturb.experiment.precision import device_type
 from fer_perturb.runs.run_directory import read_summary
 from fer_perturb.sweeps.job import Job
-from fer_perturb.sweeps.plan import Planner, axes_of
+from fer_perturb.sweeps.plan import planned
 from fer_perturb.sweeps.processes import Process, end_all
-from fer_perturb.sweeps.show import Screen, show_axes
+from fer_perturb.sweeps.show import Screen
 from fer_perturb.sweeps.speed import Speeds
 
 POLL = 0.1  # seconds
@@ -35,12 +35,10 @@ def sweep(
     gpus = gpus_for(trainer)
     workers = workers_for(asked, trainer, gpus)
     threads = threads_for(workers)
-    axes = axes_of(composed)
-    show_axes(len(composed), axes)
-    planner = Planner(axes, Speeds(threads))
-    jobs = [planner.job(number, of) for number, of in enumerate(composed, 1)]
-    screen = Screen(jobs, workers, threads, len(gpus))
-    screen.plan(measured=planner.speeds.measured, each=dry_run)
+    speeds = Speeds(threads)
+    jobs = planned(composed, speeds)
+    screen = Screen(jobs, workers)
+    screen.plan(_shares(workers, threads, len(gpus)), measured=speeds.measured, each=dry_run)
     if not dry_run:
         _run([job for job in jobs if job.summary is None and not job.failure], workers, threads, gpus, screen)
     screen.failures()
@@ -48,13 +46,18 @@ def sweep(
     return done, any(job.failure for job in jobs)
 
 
+def _shares(workers: int, threads: int, gpus: int) -> str:
+    among = f", on {gpus} GPUs" if gpus > 1 else ""
+    return f"{workers} at a time{among}, {threads} thread{'s' * (threads > 1)} each"
+
+
 def _run(jobs: Sequence[Job], workers: int, threads: int, gpus: Sequence[str], screen: Screen) -> None:
     waiting, running = list(jobs), list[Process]()
     try:
         while waiting or running:
             while len(running) < workers and (job := next_of(waiting, [one.job for one in running])):
-                slot = min(set(range(workers)) - {one.slot for one in running})
-                running.append(Process(job, slot, threads, gpus[slot % len(gpus)] if gpus else None))
+                place = min(set(range(workers)) - {one.place for one in running})
+                running.append(Process(job, place, threads, gpus[place % len(gpus)] if gpus else None))
                 waiting.remove(job)
                 screen.started(job, waiting, running)
             for one in [one for one in running if one.process.poll() is not None]:

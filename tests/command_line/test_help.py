@@ -29,6 +29,7 @@ OWN = {
     "report": set(),
 }
 OWN["search"] = {*OWN["train"], "search"}
+OWN["submit"] = {*OWN["train"], "engine"}
 
 
 def parts(shown: str) -> tuple[dict[str, str], str]:
@@ -81,7 +82,7 @@ def test_what_cannot_be_composed_is_said(commands: Commands) -> None:
     assert "Did you mean baseline?" in commands("train", "--help", "scheme=baselin").sentence
 
 
-WITH_HELP = ("train", "search", "predict", "look", "collect", "report")
+WITH_HELP = ("train", "search", "submit", "predict", "look", "collect", "report")
 HELP = [*([name, "--help"] for name in WITH_HELP), ["collect", "roots=."]]
 
 

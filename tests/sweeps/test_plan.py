@@ -12,8 +12,8 @@ from fer_perturb.command_line.composed import Composed, flags
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.experiment import open_experiment
 from fer_perturb.runs.phase_cache import RECORD
+from fer_perturb.sweeps import plan
 from fer_perturb.sweeps.job import Job
-from fer_perturb.sweeps.plan import Planner, axes_of
 from fer_perturb.sweeps.processes import first_line_of
 from fer_perturb.sweeps.show import spoken
 from fer_perturb.sweeps.speed import Speeds
@@ -26,8 +26,7 @@ def composed(data: Path, outputs: Path, *overrides: str) -> Composed:
 
 
 def planned(jobs: list[Composed]) -> list[Job]:
-    planner = Planner(axes_of(jobs), Speeds(threads=1))
-    return [planner.job(number, job) for number, job in enumerate(jobs, 1)]
+    return plan.planned(jobs, Speeds(threads=1))
 
 
 def test_a_dry_run_tells_and_starts_nothing(commands: Commands, data_directory: Path, tmp_path: Path) -> None:
