@@ -37,7 +37,7 @@ def figure5(runs: Sequence[Run]) -> Exhibit | None:
         best = int(reported("figure5").printed["best"]["clusters"] or 0)
         rows = []
         for n, same in sorted(of.items()):
-            gain = over_seeds(of[best], same, "test", "balanced_accuracy") if best in of and n != best else None
+            gain = over_seeds(of[best], same, "balanced_accuracy") if best in of and n != best else None
             rows.append([number(n, "d"), words(seed_numbers(same)), _mean(same), difference(gain)])
         columns = [Column("clusters"), Column("seeds", align="left"), Column("balanced accuracy", "%")]
         columns.append(Column(f"{best} clusters less these", "points"))
@@ -60,7 +60,7 @@ def _claim(best: int, of: dict[Any, list[Run]]) -> tuple[Cell, Cell]:
     found = words(f"{top} is highest, of {', '.join(map(str, sorted(of)))}")
     if best not in of:
         return found, words(OPEN)
-    others = [over_seeds(of[best], same, "test", "balanced_accuracy") for n, same in of.items() if n != best]
+    others = [over_seeds(of[best], same, "balanced_accuracy") for n, same in of.items() if n != best]
     bounds = [(NAN, NAN) if one is None else one.interval() for one in others]
     if any(high < 0 for _, high in bounds):
         return found, words(NOT_HELD)

@@ -127,7 +127,7 @@ def _emotions_table(pairs: Sequence[Pair]) -> Table:
         return [number(value, "+g") for value in values] if any(value is not None for value in values) else None
 
     def here(pair: Pair) -> list[Cell]:
-        of = [over_seeds(pair.perturb, pair.baseline, "test", "per_class", name, "accuracy") for name in emotions]
+        of = [over_seeds(pair.perturb, pair.baseline, "per_class", name, "accuracy") for name in emotions]
         p = holm([NAN if one is None else one.p for one in of])
         return [_starred(one, at) for one, at in zip(of, p, strict=True)]
 

@@ -1,12 +1,14 @@
 """A row a setting: what it scores, how it differs from the baseline, and what it took."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from fer_perturb.analysis.comparison import Comparison
+from fer_perturb.analysis.comparison.arm import Reading
 from fer_perturb.analysis.statistics import Estimate, OverSeeds, holm
 from fer_perturb.report.exhibits.exhibit import Exhibit
 from fer_perturb.report.exhibits.figures import NAN, Bar, interval_figure
@@ -18,7 +20,6 @@ from fer_perturb.report.exhibits.judging import (
     compared,
     difference,
     each,
-    gained,
     over_seeds,
     percent,
     points,
@@ -39,9 +40,12 @@ SCORES = {
 }
 POINTS = "A difference is in points, of the means; one seed cannot tell what another would have changed."
 CONTROLS_NOTE = (
-    f"{GAIN} `p`: two-sided over seeds, with Holm over the rows. `better`: how often a run of the row beats one of the "
-    "baseline, over all pairs of seeds. `equal`: which budgets both spent equally, within a tenth."
+    f"`read by`: whether an image is judged alone, or by the mean over its views. {GAIN} `p`: two-sided over seeds, "
+    "with Holm over the rows. `effect`: the mean in deviations of a seed (Hedges). `better`: how often a run of the "
+    "row beats one of the baseline, over all pairs of seeds. `equal`: which of epochs, image passes and operations "
+    "(flops) both spent equally, within a tenth."
 )
+READ: dict[Reading, str] = {"original": "image alone", "views": "views"}
 
 
 def grid(runs: Sequence[Run]) -> Exhibit | None:
@@ -68,43 +72,75 @@ def grid(runs: Sequence[Run]) -> Exhibit | None:
 
 
 def controls(runs: Sequence[Run]) -> Exhibit | None:
-    """A row a scheme: its balanced accuracy, and the difference from the baseline with what is known of it."""
+    """A row a scheme and reading: its balanced accuracy, and its difference from the baseline."""
     tables, bars = list[Table](), list[Bar]()
+    several = len(each(runs, "model")) > 1
     for model, of_model in by(whole_faces(runs), "model").items():
         for data, of in by(of_model, "dataset").items():
             base = baseline_of(of)
-            others = [same for same in by(of, "scheme").values() if base and same != base]
-            if not others:
-                continue
-            tables.append(_differences(f"Against the baseline: {model}, {data}", base, others))
-            many = len(each(runs, "model")) > 1
-            for same in others:
-                if (gain := gained(same, base)) is not None:
-                    name = same[0][1]["scheme"] + (f", {model}" if many else "")
-                    bars.append(Bar(name, 100 * gain.mean, *(100 * bound for bound in gain.interval())))
+            found = [_against(base, same, reading) for same, reading in _read(of, base)] if base else []
+            if found:
+                tables.append(_differences(f"Against the baseline: {model}, {data}", base, found))
+                bars += [one.bar(model if several else "") for one in found if one.estimate]
     label = "points of balanced accuracy above the baseline"
     return Exhibit("Is it the scheme?", tables, interval_figure(bars, label) if bars else None) if tables else None
 
 
-def _differences(title: str, base: Sequence[Run], others: Sequence[Sequence[Run]]) -> Table:
-    found = [(compared(of, base), over_seeds(of, base, "test", "balanced_accuracy")) for of in others]
-    p = holm([NAN if seeds is None else seeds.p for _, seeds in found])
-    rows = [[scheme_words(base), words(seed_numbers(base)), _balanced(base), *([words("")] * 5)]]
-    for of, (comparison, seeds), own in zip(others, found, p, strict=True):
-        several = seeds is not None and seeds.n > 1
-        cells = [scheme_words(of), words(seed_numbers(of)), _balanced(of), difference(_estimate(comparison, seeds))]
-        cells += [number(own if several else None, ".2g"), number(seeds.effect if seeds else None, "+.1f")]
-        better = 100 * comparison.improvement.probability if comparison and several else None
-        equal = ", ".join(comparison.contrast.equal) or "nothing" if comparison else ""
+@dataclass(frozen=True)
+class Against:
+    """A setting in a reading, and its difference from the baseline: by predictions, and over seeds alone."""
+
+    runs: Sequence[Run]
+    reading: Reading
+    comparison: Comparison | None
+    seeds: OverSeeds | None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        return self.comparison.balanced_accuracy if self.comparison else self.seeds
+
+    @property
+    def split(self) -> str:
+        """Where a summary has its scores."""
+        return "test" if self.reading == self.runs[0][1]["inference"] else f"test_{self.reading}"
+
+    def bar(self, model: str) -> Bar:
+        assert self.estimate
+        low, high = self.estimate.interval()
+        name = ", ".join(part for part in (self.runs[0][1]["scheme"], READ[self.reading], model) if part)
+        return Bar(name, 100 * self.estimate.mean, 100 * low, 100 * high)
+
+
+def _read(runs: Sequence[Run], base: Sequence[Run]) -> Iterator[tuple[Sequence[Run], Reading]]:
+    """Each other setting as its scheme is judged, and by the image alone."""
+    for of in by(runs, "scheme").values():
+        if of != base:
+            yield of, of[0][1]["inference"]
+            if of[0][1]["inference"] == "views" and all(summary["test_original"] for _, summary in of):
+                yield of, "original"
+
+
+def _against(base: Sequence[Run], of: Sequence[Run], reading: Reading) -> Against:
+    split = "test" if reading == of[0][1]["inference"] else f"test_{reading}"
+    return Against(of, reading, compared(of, base, reading), over_seeds(of, base, "balanced_accuracy", split=split))
+
+
+def _differences(title: str, base: Sequence[Run], found: Sequence[Against]) -> Table:
+    p = holm([NAN if one.seeds is None else one.seeds.p for one in found])
+    told = [scheme_words(base), words(READ[base[0][1]["inference"]]), words(seed_numbers(base)), _balanced(base)]
+    rows = [[*told, *([words("")] * 5)]]
+    for one, own in zip(found, p, strict=True):
+        several = one.seeds is not None and one.seeds.n > 1
+        cells = [scheme_words(one.runs), words(READ[one.reading]), words(seed_numbers(one.runs))]
+        cells += [percent(scores(one.runs, one.split, "balanced_accuracy")), difference(one.estimate)]
+        cells += [number(own if several else None, ".2g"), number(one.seeds.effect if one.seeds else None, "+.1f")]
+        better = 100 * one.comparison.improvement.probability if one.comparison and several else None
+        equal = ", ".join(one.comparison.contrast.equal) or "nothing" if one.comparison else ""
         rows.append([*cells, number(better, ".0f"), words(equal)])
-    left = [Column("scheme", align="left"), Column("seeds", align="left")]
+    left = [Column(name, align="left") for name in ("scheme", "read by", "seeds")]
     right = [Column("balanced accuracy", "%"), Column("difference", "points"), Column("p"), Column("effect")]
     right += [Column("better", "%"), Column("equal", align="left")]
     return Table.of(title, [*left, *right], rows, CONTROLS_NOTE)
-
-
-def _estimate(comparison: Comparison | None, seeds: OverSeeds | None) -> Estimate | None:
-    return comparison.balanced_accuracy if comparison else seeds
 
 
 def _balanced(of: Sequence[Run]) -> Cell:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fer_perturb.analysis.accuracy_change import Change, Recognised, change, judged
 from fer_perturb.analysis.comparison import Comparison, compare, read_arm
+from fer_perturb.analysis.comparison.arm import Reading
 from fer_perturb.analysis.predictions import read_predictions
 from fer_perturb.analysis.statistics import Estimate, OverSeeds
 from fer_perturb.errors import UserError
@@ -97,20 +98,27 @@ def difference(of: Estimate | None) -> Cell:
     return number(100 * of.mean, "+.1f", interval=(100 * low, 100 * high))
 
 
-def compared(first: Sequence[Run], second: Sequence[Run]) -> Comparison | None:
-    """Two settings, each in the reading that its scheme asks for; None where their predictions do not tell."""
+def compared(first: Sequence[Run], second: Sequence[Run], reading: Reading | None = None) -> Comparison | None:
+    """Two settings, each in the reading that its scheme asks for; None where their predictions do not tell.
+
+    reading: the first's instead.
+    """
     try:
-        return compare(*(read_arm([run for run, _ in of], of[0][1]["inference"]) for of in (first, second)))
+        arms = [(first, reading or first[0][1]["inference"]), (second, second[0][1]["inference"])]
+        return compare(*(read_arm([run for run, _ in of], how) for of, how in arms))
     except UNREADABLE:
         return None
 
 
-def over_seeds(first: Sequence[Run], second: Sequence[Run], *keys: str) -> OverSeeds | None:
-    """The difference in a score, `keys` into the summaries, over the seeds that both have."""
+def over_seeds(first: Sequence[Run], second: Sequence[Run], *keys: str, split: str = "test") -> OverSeeds | None:
+    """The difference in a score, `keys` into the summaries' test, over the seeds that both have.
+
+    split: of the first, for another reading.
+    """
     pairs = []
-    of_first, of_second = ({summary["seed"]: summary for _, summary in of} for of in (first, second))
+    of_first, of_second = ({summary["seed"]: summary for _, summary in runs} for runs in (first, second))
     for seed in sorted(of_first.keys() & of_second.keys()):
-        pair = [_at(of[seed], keys) for of in (of_first, of_second)]
+        pair = [_at(of_first[seed], (split, *keys)), _at(of_second[seed], ("test", *keys))]
         if pair[0] is not None and pair[1] is not None:
             pairs.append(pair[0] - pair[1])
     return OverSeeds.of(pairs) if pairs else None
@@ -119,7 +127,7 @@ def over_seeds(first: Sequence[Run], second: Sequence[Run], *keys: str) -> OverS
 def gained(first: Sequence[Run], second: Sequence[Run]) -> Estimate | None:
     """The difference in balanced accuracy over seeds and images; over seeds alone where predictions do not tell."""
     found = compared(first, second)
-    return found.balanced_accuracy if found else over_seeds(first, second, "test", "balanced_accuracy")
+    return found.balanced_accuracy if found else over_seeds(first, second, "balanced_accuracy")
 
 
 def _at(value: Any, keys: Sequence[str]) -> Any:
