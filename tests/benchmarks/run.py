@@ -10,7 +10,19 @@ from pathlib import Path
 import rich
 import torch
 
-from benchmarks import beside, clustering, collecting, growth, memory, occluders, overhead, pipeline, scheme, start
+from benchmarks import (
+    beside,
+    clustering,
+    collecting,
+    growth,
+    memory,
+    occluders,
+    overhead,
+    pipeline,
+    reporting,
+    scheme,
+    start,
+)
 from benchmarks.bench import Bench
 from benchmarks.report import Report
 
@@ -23,6 +35,7 @@ FAMILIES = {
     "occluders": occluders.rows,
     "start": start.rows,
     "collecting": collecting.rows,
+    "reporting": reporting.rows,
     "beside": beside.rows,
     "growth": growth.rows,
 }
