@@ -206,3 +206,5 @@ def test_a_wheel_carries_configs_and_votes_and_works_anywhere(tmp_path: Path) ->
     assert Path(found.strip()) == installed / "fer_perturb" / "conf"
     for carried in ("ferplus_votes.npz", "ferplus_LICENSE.txt"):
         assert (installed / "fer_perturb" / "data" / "ferplus" / carried).is_file()
+    for carried in ("style.css", "script.js", "templates/page.html.j2"):
+        assert (installed / "fer_perturb" / "report" / "page" / carried).is_file()

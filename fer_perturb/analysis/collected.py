@@ -218,7 +218,4 @@ def config_of(run: Path) -> Settings:
 
     Raises OSError or YAMLError where it cannot be read.
     """
-    settings: Settings = {}
-    for section in SECTION.split((run / "config.yaml").read_bytes()):
-        settings |= _parsed(section)
-    return settings
+    return _settings(SECTION.split((run / "config.yaml").read_bytes()))

@@ -8,12 +8,13 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
 from fer_perturb.analysis.collected import FoundRun
-from fer_perturb.report.figures import CLUSTER_COLOURS
+from fer_perturb.report.figures import CLUSTER_COLOURS, as_png, as_svg
 from fer_perturb.report.page.dataset import is_drawn
 
 ROOM = 3_500_000  # characters of all pictures together
@@ -90,6 +91,13 @@ def _uri(image: Image.Image, kind: str, **how: Any) -> str:
     written = io.BytesIO()
     image.save(written, kind, **how)
     return f"data:image/{kind};base64,{base64.b64encode(written.getvalue()).decode()}"
+
+
+def drawing(figure: Figure) -> str:
+    """A figure of matplotlib's as a picture: lines and letters stay sharp, unless that weighs more than pixels."""
+    svg, png = as_svg(figure), as_png(figure)
+    kind, smaller = ("svg+xml", svg) if len(svg) < 2 * len(png) else ("png", png)
+    return f"data:image/{kind};base64,{base64.b64encode(smaller).decode()}"
 
 
 def as_json(value: Any) -> str:

@@ -62,7 +62,7 @@
     if (table.tBodies[0].rows.length > 1) sortable(table);
   });
   document.querySelectorAll(".table[data-search]").forEach((box, number) => {
-    if (box.querySelector("table").tBodies[0].rows.length > 5) searchable(box, number);
+    if (box.querySelector("table").tBodies[0].rows.length > 8) searchable(box, number);
   });
 
   // ---- plots

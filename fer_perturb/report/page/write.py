@@ -13,13 +13,15 @@ from markupsafe import Markup
 
 from fer_perturb.analysis.collected import FoundRun, find
 from fer_perturb.files import write_text
+from fer_perturb.report.exhibits.exhibit import Exhibit
+from fer_perturb.report.exhibits.gathered import tables_of
 from fer_perturb.report.page import plots, tables, words
 from fer_perturb.report.page.answer import Answer, answer
 from fer_perturb.report.page.contrasts import Contrast, contrasts
 from fer_perturb.report.page.dataset import Faces
 from fer_perturb.report.page.effort import Effort, efforts
 from fer_perturb.report.page.fields import Field, fields
-from fer_perturb.report.page.pictures import Pictures, as_json
+from fer_perturb.report.page.pictures import Pictures, as_json, drawing
 from fer_perturb.report.page.run_page import RunPage, run_page, shares_of
 from fer_perturb.runs.run_directory import commit
 from fer_perturb.tables.html import html
@@ -36,6 +38,7 @@ class Report:
     fields: list[Field]
     contrasts: list[Contrast]
     answer: Answer
+    exhibits: dict[str, Exhibit]
     efforts: list[Effort]
     pages: list[RunPage]
     told: list[str]
@@ -51,14 +54,15 @@ def gather(roots: Sequence[Path], data: Path, *, pictures: bool = False) -> Repo
     runs = sorted(runs, key=lambda run: (run.summary["dataset"], run.summary["model"], run.directory.parts[-2:]))
     of, untold = fields(runs)
     compared, missing = contrasts(of)
+    exhibits, unmade = tables_of([(run.directory, run.summary) for run in runs])
     shown, faces = Pictures(pictures), Faces(data)
     pages = [run_page(number, run, shown, faces) for number, run in enumerate(runs[:PAGES], 1)]
-    told += [*untold, *missing, *_other_classes(pages)]
+    told += [*untold, *missing, *unmade, *_other_classes(pages)]
     if len(runs) > PAGES:
         told.append(f"{len(runs) - PAGES:,} runs have no page of their own, as {PAGES} have one.")
     if shown.refused:
         told.append(f"The pictures of {len(shown.refused):,} runs did not fit in; they lie in the runs' folders.")
-    return Report(roots, runs, of, compared, answer(compared, of), efforts(of, roots), pages, told, pictures)
+    return Report(roots, runs, of, compared, answer(compared, of), exhibits, efforts(of, roots), pages, told, pictures)
 
 
 def _other_classes(pages: Sequence[RunPage]) -> list[str]:
@@ -123,7 +127,7 @@ def _environment() -> Environment:
         name: getattr(words, name) for name in ("points", "signed", "percent", "decimal", "sorting", "seconds", "code")
     }
     environment.globals |= {"plots": plots, "tables": tables, "html": lambda table: Markup(html(table))}
-    environment.globals["shares_of"] = shares_of
+    environment.globals |= {"shares_of": shares_of, "drawing": drawing}
     return environment
 
 

@@ -47,7 +47,16 @@ def test_every_run_has_its_page_and_the_list_leads_there(whole):
     assert "Yes, it helps" in text
     assert "The surest mistakes" in text
     assert "without cluster 3" in text
-    assert "make study" not in text
+
+
+def test_the_tables_of_all_runs_are_there_with_the_papers(whole):
+    text = page_of(whole)
+    exhibits = text.count('<section class="exhibit"')
+    assert exhibits >= 3
+    assert text.count('<li><a href="#exhibit-') == exhibits
+    assert "Table 2: balanced accuracy and macro F1" in text
+    assert "make table1" in text, "what makes the cells that nobody has run"
+    assert "data:image/svg+xml;base64," in text
 
 
 def test_an_empty_folder_has_a_report_that_says_so(tmp_path):
@@ -55,6 +64,7 @@ def test_an_empty_folder_has_a_report_that_says_so(tmp_path):
     assert "Not measured yet" in text
     assert "There is no finished run yet" in text
     assert 'class="plot"' not in text
+    assert "make table2" in text, "the paper's tables are there, with what would fill them"
 
 
 def damage_summary(run):
