@@ -33,12 +33,14 @@ ALIKE = ("looked_at", "images", "model", "recipe", "epochs")  # of runs that are
 @dataclass(frozen=True)
 class Verdict:
     """numbers: by estimator. word: HELD or NOT_HELD where every estimator says so, else UNDECIDED; why: in the latter
-    case, where it is not that they disagree or that an interval holds the bound. seeds: how many of each arm."""
+    case, where it is not that they disagree or that an interval holds the bound. seeds: how many networks of each arm
+    it rests on; of one it says what these very networks do, and nothing of others trained alike."""
 
     sentence: Sentence
     numbers: dict[str, Interval]
     word: str
     why: str = ""
+    seeds: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class Comparison:
         sign = 1 if sentence.more else -1
         said = {sign * number.beyond(sentence.bound) for number in numbers.values()}
         word = HELD if said == {1} else NOT_HELD if said == {-1} else UNDECIDED
-        return Verdict(sentence, numbers, word)
+        return Verdict(sentence, numbers, word, seeds=len(self.shared(sentence.arms)))
 
     def _missing(self, sentence: Sentence) -> str:
         """Why there is no number: none can be had, or there is no run to have it from."""

@@ -90,6 +90,7 @@ def test_seeds_are_paired_and_widen_the_interval() -> None:
     (several,) = comparisons(one + more)
     (single,) = comparisons([one[1], more[1]])
     assert several.arms[PERTURB].seeds == [0, 1, 2]
+    assert {verdict.seeds for verdict in several.verdicts() if not verdict.why} == {3}
     wide, narrow = (of.densities(WHOLE, "gradient")[3] for of in (several, single))
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
     difference = several.differences(PERTURB, WHOLE, "gradient")[3]

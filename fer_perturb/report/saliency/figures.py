@@ -31,8 +31,8 @@ def face_figure(of: Sequence[tuple[str, Measured]], methods: Sequence[str]) -> F
 
 
 def mean_figure(of: Sequence[tuple[str, Measured]], methods: Sequence[str]) -> Figure:
-    """The same of the mean over each emotion's faces, with outlines of brows, eyes, nose and mouth: where half as many
-    faces as anywhere have them."""
+    """The same of the mean over each emotion's faces, with outlines of brows, eyes, nose and mouth, where at least half
+    as many faces have them as anywhere."""
     first = of[0][1]
     rows: dict[str, Array] = {}
     for title, measured in of:

@@ -21,7 +21,7 @@ DENSITY = (
 SENTENCES = (
     "Densities, or differences of two networks' densities, with their 95 % intervals; of clusters the share of faces. "
     "A sentence is held where each estimator's whole interval lies where the paper says, not held where each lies on "
-    "the other side, and not decidable else."
+    "the other side, and not decidable else. Of one seed it says what these very networks do."
 )
 CURVES = (
     "Area under the curve of the probability of the face's emotion, while the most salient pixels are replaced by the "
@@ -80,7 +80,7 @@ def _sentence(verdict: Verdict) -> list[Cell]:
     spec = "+.2f" if sentence.less else ".2f"
     cells = [_number(said[method], spec) if method in said else Cell() for method in SALIENCY]
     others = [_number(of, spec) for name, of in said.items() if name not in SALIENCY]
-    text = f"{verdict.word}: {verdict.why}" if verdict.why else verdict.word
+    text = f"{verdict.word}: {verdict.why}" if verdict.why else f"{verdict.word} ({_networks(verdict.seeds)})"
     quoted = words(f"“{sentence.words}”")
     return [quoted, words(sentence.where), words(sentence.reading), *cells, *(others or [Cell()]), words(text)]
 
@@ -185,6 +185,10 @@ def _percent(of: Interval) -> Interval:
 
 def _seeds(name: str, seeds: Sequence[int]) -> str:
     return f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def _networks(seeds: int) -> str:
+    return "one seed" if seeds == 1 else f"{seeds} seeds"
 
 
 def _intervals(of: Comparison) -> str:

@@ -70,7 +70,7 @@ def test_each_sentence_has_a_row() -> None:
     table = sentence_table(of)
     assert len(table.rows) == len(SENTENCES)
     verdicts = [row[-1] for row in table.texts]
-    assert {"held", "not held"} < set(verdicts)
+    assert {"held (one seed)", "not held (one seed)"} < set(verdicts)
     assert any(text.startswith("not decidable: no baseline trained on masked faces") for text in verdicts)
     assert "in 20 % of the faces" in table.note
     assert "| “two clusters targeting the eyes" in markdown(table)
