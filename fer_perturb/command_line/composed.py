@@ -37,6 +37,11 @@ def composed_here(config: DictConfig) -> Composed:
     return Composed(config, list(given.task), [*flags(sys.argv[1:]), *own, *others, "hydra.mode=RUN"])
 
 
+def typed(key: str) -> bool:
+    """Whether this command line sets the key itself, as an experiment may as well."""
+    return len(without({key}, sys.argv[1:])) < len(sys.argv[1:])
+
+
 def without(keys: Container[str], words: Sequence[str]) -> list[str]:
     """The words of a command line that set none of these keys, nor what is under them."""
     return [word for word in words if re.split(r"[.=]", word.lstrip("+~"))[0] not in keys]

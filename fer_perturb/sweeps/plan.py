@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from fer_perturb.analysis.ensemble import finished_ensemble
 from fer_perturb.analysis.summary import finished_summary
-from fer_perturb.command_line.composed import Composed
+from fer_perturb.command_line.composed import Composed, typed
 from fer_perturb.errors import UserError
 from fer_perturb.experiment.cost import Plan
 from fer_perturb.experiment.ensemble import open_ensemble
@@ -37,11 +37,23 @@ def axes_of(jobs: Sequence[Composed]) -> dict[str, list[str]]:
 
 
 def planned(composed: Sequence[Composed], speeds: Speeds | None) -> list[Job]:
-    """The jobs of a sweep, once its axes have been told."""
+    """The jobs of a sweep, once its axes have been told. Raises UserError for `refuse_other_data`."""
     axes = axes_of(composed)
+    refuse_other_data(composed)
     show_axes(len(composed), axes)
     planner = Planner(axes, speeds)
     return [planner.job(number, of) for number, of in enumerate(composed, 1)]
+
+
+def refuse_other_data(jobs: Sequence[Composed]) -> None:
+    """UserError where scale=smoke, which means drawn faces, meets an experiment whose own axis is the data."""
+    smoke = [job for job in jobs if "scale=smoke" in job.overrides]
+    data = dict.fromkeys(word for job in smoke for word in job.overrides if word.startswith("dataset="))
+    if data and not typed("dataset"):
+        raise UserError(
+            f"scale=smoke trains on drawn faces, and this experiment on data of its own ({', '.join(data)}) that are "
+            "not drawn. Leave scale=smoke out, or try experiment=feature_removal with it."
+        )
 
 
 @dataclass

@@ -44,6 +44,14 @@ def test_of_one_run_it_is_refused(commands: Commands, data_directory: Path, tmp_
     assert shown.sentence.startswith("sweep.dry_run=true is of sweeps")
 
 
+def test_drawn_faces_are_not_asked_of_an_experiment_that_has_its_own_data(commands: Commands, tmp_path: Path) -> None:
+    words = ("experiment=table1", "scale=smoke", "sweep.dry_run=true", f"paths.data={tmp_path}")
+    told = commands("train", *words).sentence
+    assert told.startswith("scale=smoke trains on drawn faces, and this experiment on data of its own (dataset=fer2013")
+    shown = commands("train", *words, "dataset=fer2013").out  # whoever asks for them may have them
+    assert shown.startswith("Sweep of 2 jobs: scheme (2)\n")
+
+
 def test_a_phase_that_jobs_share_costs_once_and_finished_runs_cost_nothing(
     data_directory: Path, tmp_path: Path
 ) -> None:
