@@ -5,7 +5,7 @@ PEERS := .venv/.peers
 PAGES := .venv/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data maskfer contact-sheet train sweep study report dashboard leet wandb-sync test test-fast lint docs bench fuzz clean
+.PHONY: help setup demo data maskfer contact-sheet train sweep study report dashboard leet wandb-sync test test-fast lint docs bench gpu fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ docs: $(PAGES) ## the pages of docs/ as a site, into site/
 
 bench: $(PEERS) ## speed and memory beside their peers, into docs/benchmarks.md: make bench ROWS="start memory" DEVICE=cuda
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(if $(DEVICE),--device $(DEVICE)) $(if $(ROWS),--rows $(ROWS))
+
+gpu: $(PEERS) ## on a GPU: its tests, recipe=gpu, a piece of the paper's training, a short bench; six minutes, into docs/gpu.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.gpu $(ARGS)
 
 fuzz: $(READY) ## damage what commands read, and kill them, for a minute: make fuzz SEED=0 SECONDS=60, or MUTATIONS=10000 KILLS=20
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \

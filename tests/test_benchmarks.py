@@ -36,7 +36,7 @@ def test_every_row_is_measured_and_written(tmp_path, monkeypatch):
     families = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
     assert {family: len(rows) for family, rows in families.items()} == {
         "overhead": 2, "pipeline": 4, "clustering": 13, "scheme": 5, "memory": 1, "occluders": 14, "start": 2,
-        "collecting": 1, "reporting": 3, "beside": 4, "growth": 6,
+        "collecting": 1, "reporting": 3, "beside": 4, "utilisation": 5, "growth": 6,
     }  # fmt: skip
     page = (tmp_path / "benchmarks.md").read_text()
     for row in (row for rows in families.values() for row in rows):

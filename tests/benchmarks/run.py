@@ -22,6 +22,7 @@ from benchmarks import (
     reporting,
     scheme,
     start,
+    utilisation,
 )
 from benchmarks.bench import Bench
 from benchmarks.report import Report
@@ -37,6 +38,7 @@ FAMILIES = {
     "collecting": collecting.rows,
     "reporting": reporting.rows,
     "beside": beside.rows,
+    "utilisation": utilisation.rows,
     "growth": growth.rows,
 }
 

@@ -11,6 +11,7 @@ PARAMETERS = {
     "resnet_tiny": 308_151,
     "seresnet_small": 2_825_335,
     "seresnet_light": 1_244_399,
+    "seresnet_wide": 11_279_559,
 }
 NAMES = tuple(PARAMETERS)
 
