@@ -83,8 +83,10 @@ def change(before: Recognised, after: Recognised, label: int | None = None, *, s
     if not (len(first) and len(second)):
         return Change(nothing, nothing, nothing, nothing, nothing, paired)
     random = np.random.default_rng(seed)
-    draws = _drawn(random, len(first))
-    before_drawn, after_drawn = draws @ first, (draws if paired else _drawn(random, len(second))) @ second
+    if paired:
+        before_drawn, after_drawn = _means_drawn(random, first, second)
+    else:
+        (before_drawn,), (after_drawn,) = _means_drawn(random, first), _means_drawn(random, second)
     relative = low = high = nothing
     if first.any():
         relative = float(second.mean() / first.mean() - 1)
@@ -97,6 +99,12 @@ def change(before: Recognised, after: Recognised, label: int | None = None, *, s
     return Change(float(first.mean()), float(second.mean()), relative, low, high, paired)
 
 
-def _drawn(random: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """(RESAMPLES, count): how often each image is drawn, over their number."""
-    return random.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+def _means_drawn(random: np.random.Generator, *values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(len(values), RESAMPLES): the means of values (N,), all of them of the images that are drawn, with replacement.
+
+    Images that have the same values are drawn at once: there are a few kinds, and thousands of images.
+    """
+    kinds, counts = np.unique(np.stack(values), axis=1, return_counts=True)
+    count = len(values[0])
+    means: NDArray[np.float64] = kinds @ (random.multinomial(count, counts / count, RESAMPLES) / count).T
+    return means

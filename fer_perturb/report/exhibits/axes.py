@@ -43,7 +43,7 @@ def figure5(runs: Sequence[Run]) -> Exhibit | None:
         columns.append(Column(f"{best} clusters less these", "points"))
         note = "In brackets 95 % intervals over seeds, on these test images; one seed has none."
         tables.append(Table.of(f"Balanced accuracy against the number of clusters: {name}", columns, rows, note))
-        lines.append(Line(name, {n: _interval(same) for n, same in of.items()}, colour=len(lines)))
+        lines.append(Line(name, [(n, _interval(same)) for n, same in sorted(of.items())], colour=len(lines)))
         claims.append([words(name), *_claim(best, of)])
     if not tables:
         return None
@@ -96,8 +96,8 @@ def hidden_share(runs: Sequence[Run]) -> Exhibit | None:
                 f"`top share`: what may be hidden at most; `clean share`: of whole images. {SEEDS} {GAIN}"
             )
             tables.append(Table.of(f"How much is hidden: {model}, {data}", columns, rows, note))
-            whole = {0.0: _interval(base)} if base else {}
-            points = whole | {100 * share: _interval(same) for share, same in settings}
+            points = [(0.0, _interval(base))] if base else []
+            points += [(100 * share, _interval(same)) for share, same in settings]
             lines.append(Line(f"{model}, {data}", points, colour=len(lines), joined=False))
     if not tables:
         return None
@@ -128,11 +128,11 @@ def _hidden(runs: Sequence[Run]) -> float | None:
     chosen: dict[str, Any] = runs[0][1]["chosen"]
     clusterings = [summary["phases"].get("clustering") or {} for _, summary in runs]
     areas = [mean(of["areas"]) for of in clusterings if of.get("areas")]
-    if not areas:
+    if len(areas) < len(clusterings):
         return None
     if chosen.get("control") == "Nothing":
         return 0.0
-    n = int(chosen[CLUSTERS])
+    n = len(clusterings[0]["areas"])
     clean = chosen.get("views.clean_share")
     return float(mean(areas) * (1 - (1 / (n + 1) if clean is None else float(clean))))
 

@@ -148,11 +148,11 @@ def _over(histories: Sequence[list[dict[str, Any]]], key: str, which: str) -> Ce
     return number(100 * mean(values)) if key == "changed" else number(mean(values), ".2f")
 
 
-def _curve(histories: Sequence[list[dict[str, Any]]]) -> dict[float, tuple[float, float, float]]:
-    """Epoch -> the mean agreement over seeds, and the least and most of them."""
+def _curve(histories: Sequence[list[dict[str, Any]]]) -> list[tuple[float, tuple[float, float, float]]]:
+    """Each epoch with the mean agreement over seeds, and the least and most of them."""
     at: dict[float, list[float]] = {}
     for history in histories:
         for entry in history:
             if "ari_position_only" in entry:
                 at.setdefault(entry["epoch"], []).append(entry["ari_position_only"])
-    return {epoch: (mean(values), min(values), max(values)) for epoch, values in at.items()}
+    return [(epoch, (mean(values), min(values), max(values))) for epoch, values in sorted(at.items())]

@@ -79,10 +79,10 @@ def interval_figure(bars: Sequence[Bar], label: str) -> Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """x -> y with its interval (NaN where it has none). joined: by a line."""
+    """x, and y with the ends of its interval (NaN where it has none). joined: by a line, in this order."""
 
     name: str
-    points: Mapping[float, tuple[float, float, float]]  # y, low, high
+    points: Sequence[tuple[float, tuple[float, float, float]]]
     colour: int = 0
     dashes: int = 0
     joined: bool = True
@@ -94,8 +94,8 @@ def line_figure(lines: Sequence[Line], x: str, y: str, *, within: tuple[float, f
     figure = Figure(figsize=(7, 4.2 + 0.18 * named), layout="constrained")
     axis: Any = figure.subplots()
     for line in lines:
-        at = np.array(sorted(line.points))
-        value, low, high = np.array([line.points[place] for place in at]).T
+        at = [place for place, _ in line.points]
+        value, low, high = np.array([of for _, of in line.points]).T
         reach = np.array([value - low.clip(*within), high.clip(*within) - value])
         dashes = ("-", "--", ":", "-.")[line.dashes % 4] if line.joined else "none"
         style = {"color": f"C{line.colour % 10}", "linestyle": dashes, "capsize": 3}
@@ -104,7 +104,7 @@ def line_figure(lines: Sequence[Line], x: str, y: str, *, within: tuple[float, f
     axis.set_ylabel(y)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    if all(float(place).is_integer() for line in lines for place in line.points):
+    if all(float(place).is_integer() for line in lines for place, _ in line.points):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if named:
         figure.legend(loc="outside lower left", fontsize=8, frameon=False)

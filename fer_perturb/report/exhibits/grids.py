@@ -107,7 +107,7 @@ class Against:
     def bar(self, model: str) -> Bar:
         assert self.estimate
         low, high = self.estimate.interval()
-        name = ", ".join(part for part in (self.runs[0][1]["scheme"], READ[self.reading], model) if part)
+        name = f"{self.runs[0][1]['scheme']} ({READ[self.reading]})" + (f", {model}" if model else "")
         return Bar(name, 100 * self.estimate.mean, 100 * low, 100 * high)
 
 

@@ -113,7 +113,9 @@ def occlusion_curve(runs: Sequence[Run]) -> Exhibit | None:
     )
     features, arms = (list(dict.fromkeys(names)) for names in zip(*((k[3], k[:3]) for k in found), strict=True))
     lines = [
-        Line(", ".join(key), {x: _percent(of) for x, of in line.items()}, features.index(key[3]), arms.index(key[:3]))
+        Line(
+            ", ".join(key), [(x, _percent(line[x])) for x in sorted(line)], features.index(key[3]), arms.index(key[:3])
+        )
         for key, line in found.items()
     ]
     figure = line_figure(
