@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +71,7 @@ def change(before: Recognised, after: Recognised, label: int | None = None, *, s
     other seeds would. Where nothing is right afterwards its upper end is the exact one for a share.
     """
     first, second, paired = before.right, after.right, True
-    of_before, of_after = (image_keys(of.identities, of.labels) for of in (before, after))
-    _, a, b = np.intersect1d(of_before, of_after, return_indices=True)
+    a, b = _shared(before, after)
     if 2 * len(a) > min(len(first), len(second)):
         of_a, of_b = before.labels[a], after.labels[b]
         first, second = first[a], second[b]
@@ -97,6 +97,14 @@ def change(before: Recognised, after: Recognised, label: int | None = None, *, s
         if not second.any():  # no draw of nothing is ever more: the exact bound of 0 in so many (Clopper and Pearson)
             high = float((1 - 0.025 ** (1 / len(second))) / first.mean() - 1)
     return Change(float(first.mean()), float(second.mean()), relative, low, high, paired)
+
+
+@lru_cache(maxsize=1)  # all classes of a pair are asked for in turn
+def _shared(before: Recognised, after: Recognised) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where the pictures that both judged stand in each."""
+    of_before, of_after = (image_keys(of.identities, of.labels) for of in (before, after))
+    _, a, b = np.intersect1d(of_before, of_after, return_indices=True)
+    return a, b
 
 
 def _means_drawn(random: np.random.Generator, *values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from fer_perturb.report.exhibits.classes import figure3
 from fer_perturb.report.exhibits.clusters import cluster_epochs, figure4
 from fer_perturb.report.exhibits.exhibit import Exhibit, Tabled
 from fer_perturb.report.exhibits.gains import table2_of
-from fer_perturb.report.exhibits.grids import budgets, controls
+from fer_perturb.report.exhibits.grids import budgets_of, controls
 from fer_perturb.report.exhibits.hidden import feature_removal, occlusion_curve
 from fer_perturb.report.exhibits.judging import UNREADABLE, by, one_a_seed
 from fer_perturb.report.exhibits.masks import table1_of
@@ -16,19 +16,19 @@ from fer_perturb.report.settings import Run, named_settings
 Groups = Mapping[str, Sequence[Run]]
 
 TESTED_MORE = {"table1", "occlusion_curve", "feature_removal"}  # about what else runs were tested on
-OF_ALL: dict[str, Callable[[Groups], Exhibit | None]] = {  # one for all runs, and there even without any
+OF_ALL: dict[str, Callable[[Groups], Exhibit | None]] = {  # one for all runs; the paper's even without any
     "table1": lambda groups: table1_of(groups, always=True),
     "table2": lambda groups: table2_of(groups, always=True),
+    "figure3": lambda groups: figure3([run for runs in groups.values() for run in runs]),
+    "budgets": budgets_of,
 }
 OF_EACH: dict[str, Tabled] = {  # one for the runs of each data and recipe
-    "figure3": figure3,
     "figure4": figure4,
     "figure5": figure5,
     "controls": controls,
     "hidden_share": hidden_share,
     "occlusion_curve": occlusion_curve,
     "clusters": cluster_epochs,
-    "budgets": budgets,
 }
 OF_A_NETWORK: dict[str, Tabled] = {"feature_removal": feature_removal}
 

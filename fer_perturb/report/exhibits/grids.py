@@ -149,12 +149,22 @@ def _balanced(of: Sequence[Run]) -> Cell:
 
 def budgets(runs: Sequence[Run]) -> Exhibit | None:
     """A row a setting: precision, the three budgets that it spent, the time it took, and what it reached."""
+    return budgets_of({"": runs})
+
+
+def budgets_of(groups: Mapping[str, Sequence[Run]]) -> Exhibit | None:
+    """The same of several groups of runs, as one table; None where there are none."""
     rows = []
-    for of_model in by(runs, "model").values():
-        for of_data in by(of_model, "dataset").values():
-            for of in by(of_data, "scheme").values():
-                rows += [_spent(same) for same in by(_with_precision(of), "precision").values()]
-    left = [Column(name, align="left") for name in ("data", "network", "scheme", "seeds", "precision", "device")]
+    for label, runs in groups.items():
+        for of_model in by(runs, "model").values():
+            for of_data in by(of_model, "dataset").values():
+                for of in by(of_data, "scheme").values():
+                    every = by(_with_precision(of), "precision").values()
+                    rows += [[words(label or same[0][1]["recipe"]), *_spent(same)] for same in every]
+    if not rows:
+        return None
+    headings = ("data and recipe", "trained on", "network", "scheme", "seeds", "precision", "device")
+    left = [Column(name, align="left") for name in headings]
     right = [Column("epochs"), Column("passes", "millions"), Column("operations", "PFLOP"), Column("time", "min")]
     right += [Column("speed", "images/s"), Column("balanced accuracy", "%")]
     note = (
