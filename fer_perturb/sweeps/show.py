@@ -24,8 +24,8 @@ class Screen:
     def __init__(self, jobs: Sequence[Job], workers: int) -> None:
         self.jobs, self.workers = jobs, workers
 
-    def plan(self, shares: str, *, measured: bool, each: bool) -> None:
-        """What there is to do. shares: how the jobs divide the machines. measured: the minutes are a step's.
+    def plan(self, shares: str, *, by: str | None, each: bool) -> None:
+        """What there is to do. shares: how the jobs divide the machines. by: what the minutes follow from, if told.
 
         each: a line for what every job will cost; else only for those that are done or cannot work.
         """
@@ -35,14 +35,13 @@ class Screen:
             elif job.failure:
                 self.line("cannot work", job)
             elif each:
-                minutes = f", about {spoken(job.seconds)}" if job.seconds else ""
+                minutes = f", about {spoken(job.seconds)}" if by else ""
                 self.line("to be run", job, f"{job.flops / 1e15:.4f} PFLOP{minutes}")
         rest = [job for job in self.jobs if job.summary is None and not job.failure]
         done = sum(job.summary is not None for job in self.jobs)
         told = f"{done} done, {len(rest)} to be run"
         if rest:
-            speed = "a measured step of each kind" if measured else "finished runs of their kind"
-            minutes = f", about {spoken(left)} by {speed}" if (left := self._left(rest)) else ""
+            minutes = f", about {spoken(self._left(rest))} by {by}" if by else ""
             told += f": {sum(job.flops for job in rest) / 1e15:.4f} PFLOP in training{minutes}; {shares}"
         _say(f"{told}.")
 

@@ -34,7 +34,7 @@ def submit(
     jobs = planned(composed, speeds=None)
     busy = at_work(outputs)
     screen = Screen(jobs, workers=1)
-    screen.plan(chosen.shares, measured=False, each=dry_run)
+    screen.plan(chosen.shares, by=None, each=dry_run)
     for job in jobs:
         if tuple(job.words) in busy:
             screen.line(busy[tuple(job.words)], job, "submitted before")

@@ -38,7 +38,8 @@ def sweep(
     speeds = Speeds(threads)
     jobs = planned(composed, speeds)
     screen = Screen(jobs, workers)
-    screen.plan(_shares(workers, threads, len(gpus)), measured=speeds.measured, each=dry_run)
+    by = "a measured step of each kind" if speeds.measured else "finished runs of their kind"
+    screen.plan(_shares(workers, threads, len(gpus)), by=by, each=dry_run)
     if not dry_run:
         _run([job for job in jobs if job.summary is None and not job.failure], workers, threads, gpus, screen)
     screen.failures()

@@ -51,11 +51,18 @@ class Forks:
         Plugins.instance()  # Hydra looks for them once in a process, and loads each anew
 
     def command(
-        self, module: str, words: tuple[str, ...], *, nobody: bool = False, kill_after: float | None = None
+        self,
+        module: str,
+        words: tuple[str, ...],
+        *,
+        nobody: bool = False,
+        kill_after: float | None = None,
+        alone: bool = False,
     ) -> Ended:
         """python -m fer_perturb.<module> <words>; as `nobody`, or killed (SIGKILL) after some seconds, if asked.
 
-        A fork that imports or composes something new lets this process know.
+        alone: what it has started is not killed with it. A fork that imports or composes something new lets this
+        process know.
         """
 
         def work() -> None:
@@ -76,12 +83,14 @@ class Forks:
                     self._teach()
 
         self.learned.unlink(missing_ok=True)
-        ended = self.call(work, nobody=nobody, kill_after=kill_after)
+        ended = self.call(work, nobody=nobody, kill_after=kill_after, alone=alone)
         if ended.status is not None and self.learned.exists():
             self._learn()
         return ended
 
-    def call(self, work: Callable[[], None], *, nobody: bool = False, kill_after: float | None = None) -> Ended:
+    def call(
+        self, work: Callable[[], None], *, nobody: bool = False, kill_after: float | None = None, alone: bool = False
+    ) -> Ended:
         """The same for any function."""
         started = time.monotonic()
         sys.stdout.flush()
@@ -99,7 +108,7 @@ class Forks:
                 status = os.waitstatus_to_exitcode(raw)
                 break
             if time.monotonic() > deadline:
-                os.killpg(pid, signal.SIGKILL)
+                (os.kill if alone else os.killpg)(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 break
             time.sleep(POLL)

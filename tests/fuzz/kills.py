@@ -21,7 +21,9 @@ PATTERN = "outputs/mine/*/*/*/predictions/*.parquet"
 def killed(world: World, words: tuple[str, ...], seed: int, kills: int) -> str:
     """A training killed `kills` times at moments that `seed` draws; what is wrong, or an empty string.
 
-    One that finishes before it has been killed so often is followed by another one.
+    Of a sweep whose jobs have processes of their own every other kill is of the sweep alone: its jobs have to end by
+    themselves, perhaps when the same command is at work again. One that finishes before it has been killed so often is
+    followed by another one.
     """
     words = tuple(map(world.named, words))
     for _ in range(2):  # the second one has no modules to import, as those that are killed have not
@@ -36,7 +38,8 @@ def killed(world: World, words: tuple[str, ...], seed: int, kills: int) -> str:
         ended: Ended | None = None
         while ended is None or ended.status is None:
             after = random.uniform(0.05, 0.7) * whole.seconds if done < kills else None
-            ended = world.forks.command("train", words, kill_after=after)
+            alone = words[-1] == WORKERS[-1] and done % 2 == 0
+            ended = world.forks.command("train", words, kill_after=after, alone=alone)
             if after is None and ended.status is None:
                 return f"After {done} kills it did not end in {LIMIT:.0f} s: {ended.out}{ended.err}"
             done += ended.status is None

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,8 @@ import pytest
 import torch
 from composing import BATCH, TEST, small, small_overrides
 from forking import Forked, Hold, forked
+from hydra.core.hydra_config import HydraConfig
+from lightning_fabric.strategies.launchers.subprocess_script import _hydra_subprocess_cmd
 
 from fer_perturb.data.loading.batches import ShuffledBatches
 from fer_perturb.errors import UserError
@@ -114,8 +117,26 @@ def test_lightning_starts_the_second_process_and_a_job_that_fails_stops_neither(
     assert "Warning" not in ran.stdout + ran.stderr
 
 
-def test_a_job_of_a_sweep_trains_with_two_processes(data_directory, tmp_path):
-    """Lightning gives the second one the words of the first, in which there is no -m: it does not sweep again."""
+def test_lightning_gives_the_second_process_the_words_of_the_first(monkeypatch):
+    """Those of a sweep as well, with their -m (Lightning #11300, #18175).
+
+    What is built around that can go when this fails: a job has words of its own, without -m, and a process of its own;
+    with launcher=basic the second process sweeps in step with the first.
+    """
+    monkeypatch.setattr(sys, "argv", ["train", "-m", "seed=0,1"])
+    monkeypatch.setattr("hydra.utils.get_original_cwd", lambda: ".")
+    monkeypatch.setattr(HydraConfig, "get", lambda: SimpleNamespace(run=SimpleNamespace(dir=".")))
+    command, _ = _hydra_subprocess_cmd(local_rank=1)
+    assert [word for word in command if word in ("-m", "seed=0,1")][-2:] == ["-m", "seed=0,1"]
+
+
+def test_a_job_of_a_sweep_trains_with_two_processes(data_directory, tmp_path, monkeypatch):
+    """Lightning gives the second one the words of the first, in which there is no -m: it does not sweep again.
+
+    So it does in a job of Slurm's of one task, where it would take that task for the one process that there is.
+    """
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.setenv("SLURM_JOB_NAME", "sweep")
     given = [word for word in small_overrides(data_directory, tmp_path) if word != "launcher=basic"]
     ran = python("-m", "fer_perturb.train", "-m", *given, "scheme=baseline", "trainer.devices=2")
     assert ran.stdout.count("1/1 done ") == 1
