@@ -1,6 +1,7 @@
 """What a sweep has to do: which jobs are finished, and what the others will cost."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from fer_perturb.experiment.ensemble import open_ensemble
 from fer_perturb.experiment.experiment import Experiment, open_experiment
 from fer_perturb.files import canonical
 from fer_perturb.sweeps.job import Job
+from fer_perturb.sweeps.processes import BY_SLURM
 from fer_perturb.sweeps.show import show_axes
 from fer_perturb.sweeps.speed import Speeds
 from fer_perturb.tasks.chain import Chain
@@ -40,6 +42,7 @@ def planned(composed: Sequence[Composed], speeds: Speeds | None) -> list[Job]:
     """The jobs of a sweep, once its axes have been told. Raises UserError for `refuse_other_data`."""
     axes = axes_of(composed)
     refuse_other_data(composed)
+    os.environ.pop(BY_SLURM, None)  # this process trains nothing
     show_axes(len(composed), axes)
     planner = Planner(axes, speeds)
     return [planner.job(number, of) for number, of in enumerate(composed, 1)]

@@ -17,6 +17,7 @@ from fer_perturb.sweeps.job import Job
 
 AT_A_TERMINAL = 3.0  # seconds that a process has to end by the Ctrl-C that it has got itself
 PATIENCE = 30.0  # and by the signal that we send
+BY_SLURM = "SLURM_NTASKS"  # by which Lightning takes a process for one of several that Slurm has started
 TAIL = 200_000  # bytes of a log in which an error is looked for
 
 
@@ -108,6 +109,4 @@ def _environment(threads: int, gpu: str | None) -> dict[str, str]:
         ),
         **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
     }
-    # in which Lightning would see a cluster that starts the processes of a job itself (trainer.devices=2)
-    others = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SUBMITIT_"))}
-    return {**others, **given}
+    return {**{name: value for name, value in os.environ.items() if name != BY_SLURM}, **given}

@@ -72,15 +72,18 @@ class Keeper:
         members_first = sorted(zip(sweep.jobs, sweep.tasks(threads), strict=True), key=lambda both: bool(both[0].needs))
         for job, task in members_first:
             ends[job.number] = run.remote(task, *(ends[number] for number in job.needs))
+        self.held = threading.Event()
         threading.Thread(target=self._keep, args=(sweep.folder / KEEPER, list(ends.values())), daemon=True).start()
 
     def begun(self) -> bool:
-        return True
+        """Once others see that it is there."""
+        return self.held.wait()
 
-    def _keep(self, held: Path, ends: list[Any]) -> None:
+    def _keep(self, lock: Path, ends: list[Any]) -> None:
         import ray
 
-        with lock_at(held):
+        with lock_at(lock):
+            self.held.set()
             ray.wait(ends, num_returns=len(ends))
         ray.kill(ray.get_runtime_context().current_actor)
 

@@ -85,7 +85,8 @@ class Screen:
     def _slowness(self) -> float:
         """How many times as long as expected this sweep's jobs have taken."""
         ended = [job for job in self.jobs if job.took and not job.failure]
-        return sum(job.took for job in ended) / sum(job.seconds for job in ended) if ended else 1.0
+        expected = sum(job.seconds for job in ended)  # 0 where nobody could say
+        return sum(job.took for job in ended) / expected if expected else 1.0
 
 
 def spoken(seconds: float) -> str:

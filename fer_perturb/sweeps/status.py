@@ -77,7 +77,8 @@ def standings(sweep: Submitted) -> dict[int, Standing]:
     """Of each job, by its number."""
     noted = {job.number: sweep.state_of(job) for job in sweep.jobs}
     asked = [job for job in sweep.jobs if noted[job.number]["state"] in (WAITING, AGAIN, LOST)]
-    says = _engine_says(sweep, asked)
+    says = _engine_says(sweep, [job for job in asked if job.known_as])
+    says |= {job.number: (True, "submit was interrupted before it") for job in asked if not job.known_as}
     found = {}
     for number, of in noted.items():
         state, more = of["state"], ""

@@ -142,8 +142,7 @@ def test_what_sbatch_refuses_is_told_and_leaves_nothing(slurm: Path, tmp_path: P
 
 
 def test_where_jobs_are(tmp_path: Path) -> None:
-    sweep = a_sweep(tmp_path, "elsewhere", *map(job, range(1, 6)))
-    sweep.write()
+    sweep = a_sweep(tmp_path, "elsewhere", *map(job, range(1, 7))).known_as({n: str(n) for n in range(1, 6)})
     note(sweep, 1, state="done", seconds=90.0)
     note(sweep, 2, state="FAILED", error="RuntimeError: of memory")
     note(sweep, 3, state="running", host="node7", attempts=2)
@@ -156,6 +155,7 @@ def test_where_jobs_are(tmp_path: Path) -> None:
         ("running", "on node7, begun 2 times"),
         ("lost", ""),
         ("waiting", ""),
+        ("lost", "submit was interrupted before it"),
     ]
 
 
