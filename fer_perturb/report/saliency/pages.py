@@ -68,7 +68,7 @@ def write_comparisons(runs: Sequence[Measured], out: Path, *, pictures: bool) ->
         told = f"{'; '.join(arms)}. Runs: {', '.join(f'`{name}`' for name in names)}." if arms else f"Runs: {names}."
         found: list[Table | None] = [*_compared(firm), seed_table(firm)]
         if not firm.all_placed:
-            found += _compared(every)
+            found += [sentence_table(every), density_table(every, by_emotion=False)]
         shown = [(name, arm.runs[0]) for name, arm in sorted(firm.arms.items(), key=_in_order)]
         figures: dict[str, Figure | None] = {
             "densities": density_figure(firm),
