@@ -54,7 +54,15 @@ def generated(
         }
         tables.append(pd.DataFrame(of))
     about: dict[str, Any] = {"dataset": kind, "kind": kind, "scheme": scheme, "seed": seed, "model": "resnet_tiny"}
-    about |= {"recipe": "quick", "epochs": 4, "looked_at": "fer2013", "images": len(labels), "drawn": drawn}
+    about |= {
+        "chosen": scheme,
+        "trained_by": "quick",
+        "recipe": "quick",
+        "epochs": 4,
+        "looked_at": "fer2013",
+        "images": len(labels),
+        "drawn": drawn,
+    }
     about |= {"run": f"{kind}/resnet_tiny/{scheme}/seed{seed}-00000000", "classes": list(EMOTIONS), "accuracy": 0.5}
     told = {"curves": curves(methods), "sanity": sanity(), "clusters": clusters_of(clusters)}
     return Measured(about, told, pd.concat(tables, ignore_index=True), maps(methods, random, seed))

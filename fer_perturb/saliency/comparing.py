@@ -27,7 +27,7 @@ from fer_perturb.saliency.sentences import (
     Sentence,
 )
 
-ALIKE = ("looked_at", "images", "model", "recipe", "epochs")  # of runs that are compared
+ALIKE = ("looked_at", "images", "model", "recipe", "epochs", "trained_by")  # of runs that are compared
 
 
 @dataclass(frozen=True)
@@ -194,16 +194,21 @@ def arm_of(about: dict[str, Any]) -> str:
 
 
 def comparisons(runs: Iterable[Measured], *, placed: bool = True) -> list[Comparison]:
-    """What may be compared of `runs`, by what they are alike in; of the same seed of an arm the last."""
-    groups: dict[tuple[Any, ...], dict[str, dict[int, Measured]]] = {}
+    """What may be compared of `runs`, by what they are alike in.
+
+    Of an arm with several settings (of a sweep, say) the one with most seeds has the arm's name, and each other one a
+    name of its own; of a setting's runs with the same seed the last counts.
+    """
+    groups: dict[tuple[Any, ...], dict[str, dict[str, dict[int, Measured]]]] = {}
     for run in runs:
-        alike = tuple(run.about[key] for key in ALIKE)
-        groups.setdefault(alike, {}).setdefault(arm_of(run.about), {})[run.about["seed"]] = run
-    return [
-        Comparison(
-            dict(zip(ALIKE, alike, strict=True)),
-            {name: Arm(name, [of[seed] for seed in sorted(of)]) for name, of in arms.items()},
-            placed,
-        )
-        for alike, arms in groups.items()
-    ]
+        settings = groups.setdefault(tuple(run.about[key] for key in ALIKE), {}).setdefault(arm_of(run.about), {})
+        settings.setdefault(run.about["chosen"], {})[run.about["seed"]] = run
+    found = []
+    for alike, by_arm in groups.items():
+        arms: dict[str, Arm] = {}
+        for arm, settings in by_arm.items():
+            for place, (chosen, of) in enumerate(sorted(settings.items(), key=lambda item: -len(item[1]))):
+                name = f"{arm} ({chosen[:8]})" if place else arm
+                arms[name] = Arm(name, [of[seed] for seed in sorted(of)])
+        found.append(Comparison(dict(zip(ALIKE, alike, strict=True)), arms, placed))
+    return found

@@ -26,7 +26,8 @@ RANDOM = "random order"  # the control of the curves
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """about: which run, looked at on which data. told: all that is no number of a single face (measuring.py).
+    """about: which run, looked at on which data; `chosen` and `trained_by` stand for all keys of its scheme and of its
+    recipe. told: all that is no number of a single face (measuring.py).
 
     faces: a row for each face and estimator: name, sha256, label (int8), placed, method; share_<part> and area_<part>,
     of the saliency and of the pixels, which sum to 1 over PARTS (NaN where there is no saliency at all); deletion and

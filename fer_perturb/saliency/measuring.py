@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fer_perturb.data.packed import PackedData
+from fer_perturb.runs.phase_cache import content_key
 from fer_perturb.saliency.clusters import TESTED, Maps, maps_of, overlaps, stability, two_eyes_and_a_mouth
 from fer_perturb.saliency.curves import areas, curves, order, random_order
 from fer_perturb.saliency.estimators import Seeing, estimators
@@ -64,11 +65,13 @@ def _about(run: TrainedRun, data: PackedData, faces: Faces) -> dict[str, Any]:
     return {
         **known,
         "kind": settings["dataset"].get("kind"),
+        "chosen": content_key({key: settings.get(key) for key in ("scheme", "attention_model")}),
+        "trained_by": content_key({**settings["recipe"], "precision": None}),
         "recipe": settings["recipe"]["name"],
         "epochs": settings["recipe"]["epochs"],
         "run": Path(*run.directory.resolve().parts[-4:]).as_posix(),
         "looked_at": data.name,
-        "drawn": f"{'test'}/regions.npy" in data.manifest["arrays"],
+        "drawn": "test/regions.npy" in data.manifest["arrays"],
         "images": len(faces),
         "classes": list(data.classes),
         "accuracy": summary["test"]["accuracy"],

@@ -109,6 +109,13 @@ def test_runs_that_are_not_alike_are_not_compared_and_unplaced_faces_are_left_ou
     assert len(every.rows(("sad",))) == 20
 
 
+def test_settings_of_a_sweep_are_arms_of_their_own() -> None:
+    runs = [generated({}, scheme="perturb", seed=seed) for seed in (0, 1, 0)]
+    runs[2].about["chosen"] = "0123456789abcdef"
+    (of,) = comparisons([runs[2], *runs[:2]])
+    assert {name: arm.seeds for name, arm in of.arms.items()} == {PERTURB: [0, 1], "perturb (01234567)": [0]}
+
+
 def test_every_sentence_is_of_parts_and_emotions_that_there_are() -> None:
     known = generated({})
     for sentence in SENTENCES:

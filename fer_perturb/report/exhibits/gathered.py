@@ -1,6 +1,7 @@
 """All tables and figures that some runs can fill, of whatever sweeps they are."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from fer_perturb.report.exhibits.axes import figure5, hidden_share
 from fer_perturb.report.exhibits.classes import figure3
@@ -11,15 +12,17 @@ from fer_perturb.report.exhibits.grids import budgets_of, controls
 from fer_perturb.report.exhibits.hidden import feature_removal, occlusion_curve
 from fer_perturb.report.exhibits.judging import UNREADABLE, by, one_a_seed
 from fer_perturb.report.exhibits.masks import table1_of
+from fer_perturb.report.saliency.exhibit import looked_at
 from fer_perturb.report.settings import Run, named_settings
 
 Groups = Mapping[str, Sequence[Run]]
 
-TESTED_MORE = {"table1", "occlusion_curve", "feature_removal"}  # about what else runs were tested on
+TESTED_MORE = {"table1", "saliency", "occlusion_curve", "feature_removal"}  # about what else runs were tested on
 OF_ALL: dict[str, Callable[[Groups], Exhibit | None]] = {  # one for all runs; the paper's even without any
-    "table1": lambda groups: table1_of(groups, always=True),
-    "table2": lambda groups: table2_of(groups, always=True),
+    "table1": partial(table1_of, always=True),
+    "table2": partial(table2_of, always=True),
     "figure3": lambda groups: figure3([run for runs in groups.values() for run in runs]),
+    "saliency": lambda groups: looked_at([run for runs in groups.values() for run in runs]),
     "budgets": budgets_of,
 }
 OF_EACH: dict[str, Tabled] = {  # one for the runs of each data and recipe
@@ -59,14 +62,14 @@ def _asked(groups: Groups) -> Iterator[tuple[str, Callable[[], Exhibit | None], 
     once = {label: one_a_seed(runs) for label, runs in groups.items()}
     for name, of_all in OF_ALL.items():
         given = groups if name in TESTED_MORE else once
-        yield name, lambda of_all=of_all, given=given: of_all(given), ""  # type: ignore[misc]
+        yield name, partial(of_all, given), ""
     for name, of_each in OF_EACH.items():
         for label, runs in (groups if name in TESTED_MORE else once).items():
-            yield name, lambda of_each=of_each, runs=runs: of_each(runs), label  # type: ignore[misc]
+            yield name, partial(of_each, runs), label
     for name, of_network in OF_A_NETWORK.items():
         for label, runs in groups.items():
             for model, of in by(runs, "model").items():
-                yield name, lambda of_network=of_network, of=of: of_network(of), f"{label}, {model}"  # type: ignore[misc]
+                yield name, partial(of_network, of), f"{label}, {model}"
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -69,7 +69,7 @@ def write_comparisons(runs: Sequence[Measured], out: Path, *, pictures: bool) ->
         found: list[Table | None] = [*_compared(firm), seed_table(firm)]
         if not firm.all_placed:
             found += [sentence_table(every), density_table(every, by_emotion=False)]
-        shown = [(name, arm.runs[0]) for name, arm in sorted(firm.arms.items(), key=_in_order)]
+        shown = [(name, arm.runs[0]) for name, arm in sorted(firm.arms.items(), key=in_order)]
         figures: dict[str, Figure | None] = {
             "densities": density_figure(firm),
             "mean_maps": mean_figure(shown, IN_FIGURES),
@@ -110,7 +110,8 @@ def drawn(measured: Measured) -> bool:
     return bool(measured.about["drawn"])
 
 
-def _in_order(arm: tuple[str, object]) -> tuple[int, str]:
+def in_order(arm: tuple[str, object]) -> tuple[int, str]:
+    """For sorting arms: the paper's first."""
     order = [WHOLE, MASKED, PERTURB]
     return (order.index(arm[0]) if arm[0] in order else len(order), arm[0])
 

@@ -7,6 +7,7 @@ from generated_saliency import generated
 
 from fer_perturb.files import write_text
 from fer_perturb.report.saliency import pages
+from fer_perturb.report.saliency.exhibit import looked_at
 from fer_perturb.report.saliency.figures import cluster_figure, curve_figure, density_figure, mean_figure
 from fer_perturb.report.saliency.pages import write_comparisons, write_page
 from fer_perturb.report.saliency.tables import (
@@ -21,6 +22,7 @@ from fer_perturb.report.saliency.tables import (
 )
 from fer_perturb.saliency import resampling
 from fer_perturb.saliency.comparing import comparisons
+from fer_perturb.saliency.measured import write_measured
 from fer_perturb.saliency.sentences import SENTENCES
 from fer_perturb.tables.markdown import markdown
 
@@ -91,3 +93,15 @@ def test_curves_sanity_and_clusters() -> None:
     for figure in (cluster_figure(run), curve_figure(run), mean_figure([("", run)], run.methods)):
         assert figure is not None
         assert figure.axes
+
+
+def test_runs_that_were_looked_at_fill_an_exhibit(tmp_path: Path) -> None:
+    runs = []
+    for scheme in ("baseline", "perturb"):
+        write_measured(generated({"mouth": 2.0}, scheme=scheme, drawn=True), tmp_path / scheme / "saliency" / "demo")
+        runs.append((tmp_path / scheme, {}))
+    found = looked_at([*runs, (tmp_path / "never looked at", {})])
+    assert found is not None
+    assert [len(table.rows) for table in found.tables] == [len(SENTENCES), 6]
+    assert found.figure is not None
+    assert looked_at([(tmp_path, {})]) is None
