@@ -71,7 +71,7 @@ def test_a_row_a_network(tmp_path: Path) -> None:
     found = rows(file)
     second = found.index(["network", "data and recipe", "seeds", "sad", "fear"])
     table2, table3 = found[1:second], found[second + 1 :]
-    assert table2[-1] == ["a", "", "0", "50.0", "40.0", "-10.0", "0.600", "0.500"]
+    assert table2[-1] == ["a", "fer2013, recipe demo", "0", "50.0", "40.0", "-10.0", "0.600", "0.500"]
     printed, ours = (row for row in table2 if row[0] in ("DPN", "dpn_small"))
     assert printed == ["DPN", "the paper", "", "71.2", "71.9", "+0.7", "0.68", "0.69"]
     assert ours[2:5] == ["0, 1", "35.0 ± 7.1", "70.0 ± 14.1"]
@@ -82,5 +82,5 @@ def test_a_row_a_network(tmp_path: Path) -> None:
         'not run: `make table2 ARGS="scale=paper model=densenet,resmasking,resnet,vgg16,ensemble"`' in file.read_text()
     )
     assert [row[:3] for row in table3 if row[0] not in ("a", "dpn_small")][1] == ["DPN", "the paper", ""]
-    assert table3[-1] == ["a", "", "0", "-5.0", "-"]
+    assert table3[-1] == ["a", "fer2013, recipe demo", "0", "-5.0", "-"]
     assert write_tables("table2", runs[:1], tmp_path) == {}

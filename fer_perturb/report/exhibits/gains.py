@@ -48,7 +48,7 @@ class Pair:
 
 def table2(runs: Sequence[Run]) -> Exhibit | None:
     """The paper's Tables 2 and 3: a row a network, then what each emotion gains."""
-    return table2_of({"": runs})
+    return table2_of({f"{runs[0][1]['dataset'].partition('+')[0]}, recipe {runs[0][1]['recipe']}": runs})
 
 
 def table2_of(groups: Mapping[str, Sequence[Run]], *, always: bool = False) -> Exhibit | None:
