@@ -41,6 +41,10 @@ class Pair:
     perturb: Sequence[Run]
     gain: Estimate | None
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.baseline[0][1]["test"]["per_class"])
+
     def stands_for(self, network: str) -> bool:
         """Whether it is that network of the paper's, or its small version, on the paper's data."""
         return self.data == PAPERS_DATA and self.network in networks()[network].values()
@@ -66,7 +70,7 @@ def table2_of(groups: Mapping[str, Sequence[Run]], *, always: bool = False) -> E
             bars.append(Bar(name, 100 * pair.gain.mean, 100 * low, 100 * high, paper))
     label = "gain, points of balanced accuracy; x: the paper's"
     figure = interval_figure(bars, label) if bars else None
-    return Exhibit("What the scheme gains", [_scores_table(pairs), _emotions_table(pairs)], figure)
+    return Exhibit("What the scheme gains", [_scores_table(pairs), *_emotion_tables(pairs)], figure)
 
 
 def _pairs(label: str, runs: Sequence[Run]) -> Iterator[Pair]:
@@ -126,9 +130,20 @@ def _digits(value: float | None) -> str:
     return ".2f" if value is None or round(value, 2) == value else ".3f"
 
 
-def _emotions_table(pairs: Sequence[Pair]) -> Table:
-    emotions = list(pairs[0].baseline[0][1]["test"]["per_class"]) if pairs else list(EMOTIONS)
+def _emotion_tables(pairs: Sequence[Pair]) -> Iterator[Table]:
+    """One of the paper's emotions, beside the paper; and one of each other set of classes."""
+    title = "what each emotion gains with the scheme, in points of its accuracy"
+    emotions = next((pair.classes for pair in pairs if pair.data == PAPERS_DATA), EMOTIONS)
+    yield _emotions_table(f"Table 3: {title}", [pair for pair in pairs if pair.classes == emotions], emotions)
+    for classes in dict.fromkeys(pair.classes for pair in pairs):
+        if classes != emotions:
+            of = [pair for pair in pairs if pair.classes == classes]
+            yield _emotions_table(f"Of other classes, {title}", of, classes, beside_the_paper=False)
 
+
+def _emotions_table(
+    title: str, pairs: Sequence[Pair], emotions: Sequence[str], *, beside_the_paper: bool = True
+) -> Table:
     def paper(name: str, version: Version) -> list[Cell] | None:
         values = [reported("table3").value(name, emotion, version) for emotion in emotions]
         return [number(value, "+g") for value in values] if any(value is not None for value in values) else None
@@ -139,9 +154,9 @@ def _emotions_table(pairs: Sequence[Pair]) -> Table:
         return [_starred(one, at) for one, at in zip(of, p, strict=True)]
 
     return Table.of(
-        "Table 3: what each emotion gains with the scheme, in points of its accuracy",
+        title,
         [*_left(), *(Column(emotion) for emotion in emotions)],
-        _rows(pairs, len(emotions), paper, here),
+        _rows(pairs, len(emotions), paper, here) if beside_the_paper else [_ours(pair, here(pair)) for pair in pairs],
         f"In brackets 95 % intervals over seeds, on these test images. {STAR}",
     )
 
@@ -161,20 +176,21 @@ def _rows(pairs: Sequence[Pair], width: int, paper: "PaperCells", here: "HereCel
     lacking = [name for name, of in stand.items() if not of]
     asked = ",".join(next(iter(networks()[name])) for name in lacking)
     command = missing(f'make table2 ARGS="scale=paper model={asked}"')
-
-    def ours(pair: Pair) -> list[Cell]:
-        return [words(pair.network), words(pair.what), words(seed_numbers(pair.perturb)), *here(pair)]
-
     rows = list[list[Cell]]()
     for name, of in stand.items():
         versions: dict[str, Version] = {"the paper": "printed", "the draft": "draft"}
         for told, version in versions.items():
             if cells := paper(name, version):
                 rows.append([words(name), words(told), words(""), *cells])
-        rows += map(ours, of)
+        rows += [_ours(pair, here(pair)) for pair in of]
         if name in lacking:
             rows.append([words(name), words("here"), words(""), *([command] * width)])
-    return rows + [ours(pair) for pair in pairs if not any(map(pair.stands_for, networks()))]
+    others = (pair for pair in pairs if not any(map(pair.stands_for, networks())))
+    return rows + [_ours(pair, here(pair)) for pair in others]
+
+
+def _ours(pair: Pair, cells: Sequence[Cell]) -> list[Cell]:
+    return [words(pair.network), words(pair.what), words(seed_numbers(pair.perturb)), *cells]
 
 
 PaperCells = Callable[[str, Version], list[Cell] | None]

@@ -82,6 +82,17 @@ def test_what_runs_of_several_sweeps_fill(runs: list[Run], tmp_path: Path) -> No
     assert [row[1:3] for row in ours] == [["fer2013, recipe cpu", "0, 1, 2"], ["synthetic, recipe cpu", "0, 1, 2"]]
 
 
+def test_other_classes_have_a_table_of_their_own(runs: list[Run]) -> None:
+    calm = {"calm": {"accuracy": 0.5, "f1": 0.5, "support": 9}, "tense": {"accuracy": 0.25, "f1": 0.5, "support": 9}}
+    drawn = [run for run in runs if "synthetic" in str(run[0])]
+    theirs = [edited(run, dataset="mine", test={**run[1]["test"], "per_class": calm}) for run in drawn]
+    found, _ = tables_of([*runs[:6], *theirs])
+    _, table3, beside = found["table2"].tables
+    assert [column.heading for column in table3.columns[3:]] == list(EMOTIONS)
+    assert [column.heading for column in beside.columns[3:]] == ["calm", "tense"]
+    assert beside.texts[0][3:] == ["+0.0 [+0.0, +0.0]"] * 2
+
+
 def test_variants_are_told_by_what_differs_from_the_paper_s(runs: list[Run]) -> None:
     of = named_settings(runs)["fer2013, recipe cpu"]
     sampled = "perturb, views=SampledView, views.clean_share=0.75"
