@@ -13,7 +13,7 @@ from fer_perturb.errors import UserError, first_line
 from fer_perturb.report.page.fields import BASELINE, PERTURB, Field, Setting
 
 BELIEVABLE = (UserError, OSError, ValueError, KeyError, TypeError)  # of a file that is not as expected
-KEPT = 64  # arms whose predictions are in memory at once: some 0.5 MB a seed
+KEPT = 4  # arms whose predictions are in memory at once: some 0.5 MB a seed
 MOST = 2  # settings of Perturb, those of most seeds, that are compared with controls
 Pair = tuple[Setting, Reading, Setting, Reading]
 

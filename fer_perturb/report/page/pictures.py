@@ -19,6 +19,7 @@ from fer_perturb.report.page.dataset import is_drawn
 
 ROOM = 3_500_000  # characters of all pictures together
 QUALITY = 60  # of WebP
+LARGEST = 120_000  # what the pictures of a run may take, and nothing is drawn without
 SIDE = 720  # pixels, at most
 
 
@@ -37,7 +38,10 @@ class Pictures:
     def of(self, run: FoundRun) -> dict[str, str]:
         """Title -> picture: the map that was clustered, its clusters, and, of faces that may be shown, the scheme."""
         found: dict[str, Any] = {}
-        maps = run.directory / "clustering"
+        maps, scheme = run.directory / "clustering", run.directory / "predictor" / "pictures" / "scheme.png"
+        if self.room < LARGEST and (maps.is_dir() or scheme.is_file()):
+            self.refused.add(run.directory)
+            return {}
         if (maps / "attention.npy").is_file():
             found["attention"] = _heat(np.load(maps / "attention.npy", allow_pickle=False))
         if (maps / "clusters.safetensors").is_file():
@@ -45,7 +49,6 @@ class Pictures:
             if labels is not None and labels.ndim == 2:
                 found["clusters"] = _coloured(labels)
         shown = {title: self._kept(_png(image), run) for title, image in found.items()}
-        scheme = run.directory / "predictor" / "pictures" / "scheme.png"
         if self.may_show(run) and scheme.is_file():
             with Image.open(scheme) as image:
                 image.thumbnail((SIDE, 2 * SIDE))
