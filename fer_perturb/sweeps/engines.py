@@ -105,7 +105,7 @@ class Local:
     outputs; None: as many as launcher=local. time: minutes, of waiting, too; after that a job begins again."""
 
     name: ClassVar[str] = "local"
-    workers: int | None
+    workers: Some | None
     time: Some
 
     @property

@@ -18,11 +18,12 @@ from omegaconf import OmegaConf
 from fer_perturb.checked import made
 from fer_perturb.errors import UserError
 from fer_perturb.files import write_json
-from fer_perturb.locks import lock_at
+from fer_perturb.locks import is_held, lock_at
+from fer_perturb.sweeps.job import Job
 from fer_perturb.sweeps.status import latest, standings
-from fer_perturb.sweeps.submission import give
+from fer_perturb.sweeps.submission import give, sent
 from fer_perturb.sweeps.submitted import Sent, Submitted, all_submitted, new_folder, read_submitted
-from fer_perturb.sweeps.task import LOCK, STATE
+from fer_perturb.sweeps.task import LOCK, STATE, Places
 from fer_perturb.train import train
 
 TRAINER = {"accelerator": "cpu", "devices": 1}
@@ -98,6 +99,22 @@ def until(there: Any, sweep: Submitted) -> None:
         assert time.monotonic() < deadline, logs
         assert standings(sweep)[1].state in ("waiting", "running", "begins again", "done"), logs
         time.sleep(0.1)
+
+
+def test_an_ensemble_needs_the_jobs_of_its_members() -> None:
+    """Those among them that are submitted: the others are done."""
+    members = frozenset(map(Path, "abc"))
+    jobs = [Job(2, "a", [], Path("a")), Job(3, "b", [], Path("b")), Job(4, "mean", [], Path("mean"), members=members)]
+    assert [one.needs for one in sent(jobs)] == [[], [], [2, 3]]
+
+
+def test_a_machine_has_so_many_places(tmp_path: Path) -> None:
+    places = Places(tmp_path, 2)
+    with places.one() as first, places.one() as second:
+        assert {first, second} == {0, 1}
+        assert all(is_held(tmp_path / f"{number}.lock") for number in (0, 1))
+    with places.one() as again:
+        assert again == 0
 
 
 SBATCH = """#!/bin/sh
