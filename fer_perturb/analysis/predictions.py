@@ -38,13 +38,19 @@ class Predictions:
 
 def image_keys(identities: NDArray[np.bytes_], labels: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """(N,): identity and label, and a number where there are several of both."""
-    keys = np.char.add(identities, np.char.mod(" %d", labels).astype("S"))
+    keys = np.char.add(identities, _numbered(labels))
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
     number = np.empty(len(keys), dtype=np.int64)
     number[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
-    return np.char.add(keys, np.char.mod(" %d", number).astype("S"))
+    return np.char.add(keys, _numbered(number))
+
+
+def _numbered(numbers: NDArray[np.int64]) -> NDArray[np.bytes_]:
+    """(N,): a space and each number, of which there are few."""
+    few, place = np.unique(numbers, return_inverse=True)
+    return np.char.mod(" %d", few).astype("S")[place]
 
 
 def ways(path: Path) -> list[tuple[Literal["original", "views"], str]]:

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from fer_perturb.analysis.accuracy_change import Change, Recognised, change, judged
-from fer_perturb.analysis.comparison import Comparison, compare, read_arm
+from fer_perturb.analysis.comparison import Comparison, compare_runs
 from fer_perturb.analysis.comparison.arm import Reading
 from fer_perturb.analysis.predictions import read_predictions
 from fer_perturb.analysis.statistics import Estimate, OverSeeds
@@ -104,8 +104,8 @@ def compared(first: Sequence[Run], second: Sequence[Run], reading: Reading | Non
     reading: the first's instead.
     """
     try:
-        arms = [(first, reading or first[0][1]["inference"]), (second, second[0][1]["inference"])]
-        return compare(*(read_arm([run for run, _ in of], how) for of, how in arms))
+        readings = reading or first[0][1]["inference"], second[0][1]["inference"]
+        return compare_runs([run for run, _ in first], [run for run, _ in second], readings)
     except UNREADABLE:
         return None
 

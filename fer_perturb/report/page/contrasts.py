@@ -1,19 +1,19 @@
 """Every scheme less the baseline, and Perturb less its controls, from what the runs predicted."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from fer_perturb.analysis.comparison import Arm, Comparison, adjusted, compare, read_arm
+from fer_perturb.analysis.comparison import Comparison, adjusted, compare_runs, read_arm
 from fer_perturb.analysis.comparison.arm import Reading
 from fer_perturb.analysis.statistics import Estimate
 from fer_perturb.errors import UserError, first_line
 from fer_perturb.report.page.fields import BASELINE, PERTURB, Field, Setting
 
 BELIEVABLE = (UserError, OSError, ValueError, KeyError, TypeError)  # of a file that is not as expected
-KEPT = 4  # arms whose predictions are in memory at once: some 0.5 MB a seed
 MOST = 2  # settings of Perturb, those of most seeds, that are compared with controls
 Pair = tuple[Setting, Reading, Setting, Reading]
 
@@ -58,12 +58,11 @@ def contrasts(fields: Sequence[Field]) -> tuple[list[Contrast], list[str]]:
     for field in fields:
         for first, reading, second, other in _pairs(field):
             try:
-                pairs.append((field, first, second, compare(_arm(first, reading), _arm(second, other))))
+                pairs.append((field, first, second, _compared(first, reading, second, other)))
             except UserError as error:
                 told.append(f"{field.name}: {first.name} less {second.name} cannot be said. {error}")
             except (OSError, ValueError, KeyError, TypeError) as error:  # a file that is no prediction's
                 told.append(f"{field.name}: {first.name} less {second.name} cannot be said: {first_line(error)}")
-    _arm.cache_clear()
     fair = [of for of in pairs if of[3].contrast.equal]
     has_fair = {(first, second.scheme == BASELINE) for _, first, second, _ in fair}
     kept = [of for of in pairs if of[3].contrast.equal or (of[1], of[2].scheme == BASELINE) not in has_fair]
@@ -92,25 +91,26 @@ def _share(first: Setting, second: Setting) -> bool:
     return first.dataset == second.dataset and bool(first.seeds & second.seeds)
 
 
-@lru_cache(maxsize=KEPT)
-def _arm(setting: Setting, reading: Reading) -> Arm:
-    """The runs of a setting whose predictions are whole: the others' pages say what is wrong with them.
-
-    Raises UserError where none has any.
-    """
-    runs = [run.directory for run in setting.runs]
+def _compared(first: Setting, reading: Reading, second: Setting, other: Reading) -> Comparison:
+    """From the runs whose predictions are whole: the others' pages say what is wrong with them."""
+    runs = [[run.directory for run in setting.runs] for setting in (first, second)]
     try:
-        return read_arm(runs, reading)
+        return compare_runs(runs[0], runs[1], (reading, other))
     except BELIEVABLE:
-        whole = [run for run in runs if _readable(run, reading)]
-    if not whole:
+        ways = zip((first, second), runs, (reading, other), strict=True)
+        whole = [_whole(setting, of, way) for setting, of, way in ways]
+        if whole == runs:
+            raise
+        return compare_runs(whole[0], whole[1], (reading, other))
+
+
+def _whole(setting: Setting, runs: Sequence[Path], reading: Reading) -> list[Path]:
+    """Those that can be read. Raises UserError where none can."""
+    found = []
+    for run in runs:
+        with suppress(*BELIEVABLE):
+            read_arm([run], reading)
+            found.append(run)
+    if not found:
         raise UserError(f"No run of {setting.name} has whole predictions of {setting.dataset}.")
-    return read_arm(whole, reading)
-
-
-def _readable(run: Path, reading: Reading) -> bool:
-    try:
-        read_arm([run], reading)
-    except BELIEVABLE:
-        return False
-    return True
+    return found

@@ -180,7 +180,7 @@ def clusters(history: Sequence[dict[str, Any]]) -> Plot | None:
             }
         )
     layout = {
-        "xaxis": {"title": {"text": "epoch"}},
+        "xaxis": {"title": {"text": "epoch"}, "dtick": 1 if len(x) < 12 else None},
         "yaxis": {"title": {"text": "share of the pixels, %"}, "rangemode": "tozero"},
         "yaxis2": {"title": {"text": "adjusted Rand index"}, "range": [0, 1.05], **RIGHT},
         "legend": ABOVE,
