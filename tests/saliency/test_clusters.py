@@ -69,7 +69,7 @@ def test_agreement_of_maps_of_all_and_of_each_image() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("regions", "epochs"), [("batch", 3), ("dataset", 2), ("image", 1)])
 def test_earlier_epochs_maps_are_made_again(data_directory: Path, tmp_path: Path, regions: str, epochs: int) -> None:
-    words = ("scheme=perturb", f"scheme/regions={regions}", "trainer.limit_train_batches=2", f"recipe.epochs={epochs}")
+    words = ("scheme=perturb", f"scheme/regions={regions}", f"recipe.epochs={epochs}")
     config = small(data_directory, tmp_path, *words)
     directory = train(config)[0]
     place = OmegaConf.to_container(

@@ -65,7 +65,8 @@ def write_comparisons(runs: Sequence[Measured], out: Path, *, pictures: bool) ->
         path = out / f"saliency-{about['looked_at']}-{about['model']}-{about['recipe']}-{about['epochs']}-{made_of}.md"
         title = f"Where networks look: {about['model']} on {about['looked_at']}"
         arms = [f"{name}: {ARMS[name]}" for name in firm.arms if name in ARMS]
-        told = f"{'; '.join(arms)}. Runs: {', '.join(f'`{name}`' for name in names)}." if arms else f"Runs: {names}."
+        runs_told = f"Runs: {', '.join(f'`{name}`' for name in names)}."
+        told = f"{'; '.join(arms)}. {runs_told}" if arms else runs_told
         found: list[Table | None] = [*_compared(firm), seed_table(firm)]
         if not firm.all_placed:
             found += [sentence_table(every), density_table(every, by_emotion=False)]
@@ -117,12 +118,16 @@ def in_order(arm: tuple[str, object]) -> tuple[int, str]:
 
 
 def _written(path: Path, title: str, told: str, tables: Sequence[Table], figures: dict[str, Figure | None]) -> Path:
+    """The page `path`, with figures as <its name>-<theirs>.png beside it; those of an earlier page of that name go."""
     lines = [f"# {title}", "", told, ""]
-    for name, figure in figures.items():
-        if figure is not None:
-            file = path.with_name(f"{path.stem}-{name}.png")
-            save_figure(figure, file)
-            lines += [f"![{name.replace('_', ' ')}]({file.name})", ""]
+    files = {
+        path.with_name(f"{path.stem}-{name}.png"): figure for name, figure in figures.items() if figure is not None
+    }
+    for file, figure in files.items():
+        save_figure(figure, file)
+        lines += [f"![{file.stem.removeprefix(path.stem)[1:].replace('_', ' ')}]({file.name})", ""]
+    for earlier in set(path.parent.glob(f"{path.stem}-*.png")) - set(files):  # faces that are not to be shown any more
+        earlier.unlink()
     lines += [markdown(table) for table in tables]
     write_text(path, "\n".join(lines))
     return path

@@ -39,6 +39,8 @@ def test_photographs_are_shown_on_request_alone(
     for text in (page.read_text(), compared[0].read_text()):
         assert ("faces.png" in text) == shown
     assert bool(list(tmp_path.rglob("*faces.png"))) == shown
+    write_page(generated({}, drawn=False), tmp_path, pictures=False)
+    assert not list(tmp_path.glob("*faces.png")), "what is not to be shown any more goes"
 
 
 def test_densities_as_they_are() -> None:
