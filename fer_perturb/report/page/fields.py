@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from fer_perturb.files import canonical
 from fer_perturb.report.page.dataset import is_drawn
 
 BASELINE = "baseline"
+UNSET = "null"
 PERTURB = ("perturb", "perturb_author", "perturb_image")  # the scheme and its variants; all others are controls
 
 
@@ -46,10 +47,12 @@ class Field:
     model: str
     recipe: str
     settings: tuple[Setting, ...]
+    differing: str = ""
+    """what tells it from others of its data, network and recipe"""
 
     @property
     def name(self) -> str:
-        return f"{self.model} on {self.dataset}, recipe {self.recipe}"
+        return f"{self.model} on {self.dataset}, recipe {self.recipe}{self.differing}"
 
     @cached_property
     def drawn(self) -> bool:
@@ -72,8 +75,21 @@ def fields(runs: Sequence[FoundRun]) -> tuple[list[Field], list[str]]:
             told.append(f"{run.directory}: its settings are of another version ({error}). It is in no comparison.")
             continue
         grouped.setdefault(field, {}).setdefault(setting, []).append(run)
-    found = [_field(settings, told) for settings in grouped.values()]
+    shared = {key: _flat(json.loads(key)) for key in grouped}
+    found = []
+    for key, settings in grouped.items():
+        field = _field(settings, told)
+        same = [of for of in shared.values() if _network(of) == _network(shared[key])]
+        known = {name for of in same for name in of}
+        names = sorted(name for name in known if len({str(of.get(name, UNSET)) for of in same}) > 1)
+        words = "".join(f", {name}={_shown(shared[key].get(name, UNSET))}" for name in names)
+        found.append(replace(field, differing=words))
     return sorted(found, key=lambda field: (field.drawn, -sum(len(of.runs) for of in field.settings))), told
+
+
+def _network(shared: dict[str, Any]) -> tuple[Any, ...]:
+    """Data, network and recipe of what the runs of a field share."""
+    return shared["data"], shared.get("model.backbone"), shared["recipe.name"]
 
 
 def _keys(run: FoundRun) -> tuple[str, str]:
@@ -85,7 +101,15 @@ def _keys(run: FoundRun) -> tuple[str, str]:
     of = run.settings
     trained_on = {key: value for key, value in of["dataset"].items() if key not in ("reader", "maker")}
     own = {"dataset": trained_on, "epochs": of["recipe"]["epochs"], "budget": of["budget"]}
-    return shared, canonical({**own, "scheme": scheme, "phase 1": of["attention_model"]})
+    setting = {**own, "scheme": scheme, "phase 1": of["attention_model"]}
+    return canonical(_said(json.loads(shared))), canonical(_said(setting))
+
+
+def _said(settings: Any) -> Any:
+    """Without keys that are null: older runs, whose code did not have them yet, do not say so."""
+    if not isinstance(settings, dict):
+        return settings
+    return {key: _said(value) for key, value in settings.items() if value is not None}
 
 
 def _field(settings: dict[str, list[FoundRun]], told: list[str]) -> Field:
@@ -94,7 +118,7 @@ def _field(settings: dict[str, list[FoundRun]], told: list[str]) -> Field:
     for key, runs in settings.items():
         scheme = runs[0].summary["scheme"]
         others = [distinct[other] for other, of in settings.items() if of[0].summary["scheme"] == scheme]
-        differing = [name for name in distinct[key] if any(of.get(name) != distinct[key][name] for of in others)]
+        differing = [name for name in distinct[key] if any(of.get(name, UNSET) != distinct[key][name] for of in others)]
         words = [f"{name}={_shown(distinct[key][name])}" for name in differing if not name.startswith("phase 1.")]
         made.append(Setting(", ".join([scheme, *words]), scheme, _one_a_seed(runs, told)))
     first = made[0].runs[0]

@@ -43,7 +43,8 @@ class Pictures:
             self.refused.add(run.directory)
             return {}
         if (maps / "attention.npy").is_file():
-            found["attention"] = _heat(np.load(maps / "attention.npy", allow_pickle=False))
+            attention = np.load(maps / "attention.npy", allow_pickle=False)
+            found |= {"attention": _heat(attention)} if attention.max() > attention.min() else {}
         if (maps / "clusters.safetensors").is_file():
             labels = load_file(maps / "clusters.safetensors").get("cluster_map")
             if labels is not None and labels.ndim == 2:

@@ -91,6 +91,13 @@ def test_faces_of_people_and_equal_cost_decide(tmp_path):
     assert any("1 show a loss" in of for of in found.sentences)
 
 
+def test_fields_of_one_name_are_told_apart(tmp_path):
+    predicted_runs(tmp_path, ["scheme=baseline"], [0], 0.5)
+    predicted_runs(tmp_path, ["scheme=baseline", "recipe.mixup=0.5"], [0], 0.5)
+    found, _ = fields(find([tmp_path])[0])
+    assert sorted(field.differing for field in found) == [", recipe.mixup=0.0", ", recipe.mixup=0.5"]
+
+
 def test_settings_of_one_scheme_are_told_apart(tmp_path):
     predicted_runs(tmp_path, ["scheme=baseline"], [0, 1], 0.5)
     predicted_runs(tmp_path, ["scheme=baseline", "recipe.epochs=40"], [0, 1], 0.5)
