@@ -70,11 +70,11 @@ def fields(runs: Sequence[FoundRun]) -> tuple[list[Field], list[str]]:
     told = []
     for run in runs:
         try:
-            field, setting = _keys(run)
+            of_field, of_setting = _keys(run)
         except (KeyError, TypeError, AttributeError) as error:
             told.append(f"{run.directory}: its settings are of another version ({error}). It is in no comparison.")
             continue
-        grouped.setdefault(field, {}).setdefault(setting, []).append(run)
+        grouped.setdefault(of_field, {}).setdefault(of_setting, []).append(run)
     shared = {key: _flat(json.loads(key)) for key in grouped}
     found = []
     for key, settings in grouped.items():
