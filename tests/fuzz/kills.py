@@ -38,7 +38,7 @@ def killed(world: World, words: tuple[str, ...], seed: int, kills: int) -> str:
         ended: Ended | None = None
         while ended is None or ended.status is None:
             after = random.uniform(0.05, 0.7) * whole.seconds if done < kills else None
-            alone = words[-1] == WORKERS[-1] and done % 2 == 0
+            alone = WORKERS[-1] in words[-1:] and done % 2 == 0
             ended = world.forks.command("train", words, kill_after=after, alone=alone)
             if after is None and ended.status is None:
                 return f"After {done} kills it did not end in {LIMIT:.0f} s: {ended.out}{ended.err}"

@@ -70,7 +70,7 @@ def test_two_epochs(variant: list[str], data_directory: Path, outputs: Path) -> 
 
     rows = pq.read_table(run / "predictions" / "synthetic.parquet").to_pylist()
     kinds = {(row["split"], row["inference"], row["tta"], row["view"]) for row in rows}
-    ttas = {"none", config.recipe.tta}
+    ttas = {"none", config.recipe.tta, *(["flip"] if config.recipe.tta == "ten" else [])}
     views = {("original", -1)} | ({("views", view) for view in range(-1, scheme.n_views)} if masks else set())
     assert kinds == {
         (split, inference, tta, view) for split in ("val", "test") for inference, view in views for tta in ttas
