@@ -23,6 +23,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return max(1, min(cores, int(memory / 3e9), 8))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for the packed faces trains on them, mostly: it is not for the fast lane."""
+    for item in items:
+        if "data_directory" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 def pytest_collection_finish() -> None:
     """What has been imported stays: collecting garbage after each phase of each chain need not go through it."""
     gc.freeze()

@@ -19,6 +19,8 @@ from fer_perturb.errors import OtherProcessError, UserError
 from fer_perturb.processes import is_first, join, of_each, of_first, several
 from fer_perturb.runs.phase_cache import RECORD, PhaseResult, run_phase
 
+pytestmark = pytest.mark.slow
+
 Scenario = Callable[[Path], Any]
 
 

@@ -36,6 +36,8 @@ from results.record import (
 )
 from results.tables import scores, verdicts
 
+pytestmark = pytest.mark.slow
+
 BLOCK = ("perturb", "baseline")
 
 

@@ -14,6 +14,8 @@ import fer_perturb
 from fer_perturb.prediction.export import write_model
 from fer_perturb.prediction.portable import portable
 
+pytestmark = pytest.mark.slow
+
 GRAPHS = ["batch", "baseline"]  # the others' maps are each image's own
 
 

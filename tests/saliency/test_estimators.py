@@ -12,6 +12,8 @@ from fer_perturb.saliency.estimators import Seeing, cam_layer, estimators, integ
 from fer_perturb.saliency.measuring import shares
 from fer_perturb.saliency.regions import PARTS
 
+pytestmark = pytest.mark.slow
+
 METHODS = ["gradient", "integrated gradients", "Grad-CAM"]
 
 

@@ -16,6 +16,8 @@ from forking import Forked, Hold, forked
 from fer_perturb.tasks.phases import trained
 from fer_perturb.tasks.training.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 LR = "search.space.recipe.optimizer.lr"
 STEP = "fer_perturb.tasks.training.classifier:Classifier.training_step"
 

@@ -8,6 +8,8 @@ from report.page.browser import axe, browser
 
 from fer_perturb.report.page import write_report
 
+pytestmark = pytest.mark.slow
+
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
