@@ -63,7 +63,7 @@ wandb-sync: $(READY) ## send to wandb what was logged on this machine only
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-test-fast: $(READY) ## the tests that neither start processes nor train much: two minutes
+test-fast: $(READY) ## the tests that neither start processes nor train much: three minutes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(READY) ## ruff and mypy
