@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fer_perturb.tables.marks import unmarked
 from fer_perturb.tables.table import Cell, Table
@@ -17,19 +17,21 @@ BESIDE: dict[str, Callable[[Cell], float | None]] = {
 def as_csv(table: Table) -> str:
     """A line a row. Where a column has intervals or standard deviations, columns of their own follow it. What is not
     there is empty."""
-    headings, parts = list[str](), list[Callable[[tuple[Cell, ...]], float | str | None]]()
+    headings: list[str] = []
+    columns: list[Sequence[float | str | None]] = []
     for place, column in enumerate(table.columns):
-        heading = unmarked(column.named)
+        heading, cells = unmarked(column.named), [row[place] for row in table.rows]
         headings.append(heading)
-        parts.append(lambda row, at=place: row[at].value)  # type: ignore[misc]
+        columns.append([cell.value for cell in cells])
         for name, of in BESIDE.items():
-            if any(of(row[place]) is not None for row in table.rows):
+            beside = [of(cell) for cell in cells]
+            if any(value is not None for value in beside):
                 headings.append(f"{heading}, {name}")
-                parts.append(lambda row, at=place, of=of: of(row[at]))  # type: ignore[misc]
+                columns.append(beside)
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\n")
     lines.writerow(headings)
-    lines.writerows([_plain(part(row)) for part in parts] for row in table.rows)
+    lines.writerows(map(_plain, row) for row in zip(*columns, strict=True))
     return written.getvalue()
 
 

@@ -103,7 +103,7 @@ def other_type(path: Path, random: Random) -> None:
     delete(path, random)
     if kind == "npy":
         np.save(path.open("wb"), np.arange(12, dtype=np.float32).reshape(3, 4))
-    elif kind == "object npy":
+    elif kind == "object npy":  # only written here: whoever reads it has to refuse it
         np.save(path.open("wb"), np.array([_Command(path.parent / EXECUTED)], dtype=object), allow_pickle=True)
     elif kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,7 +30,7 @@ TRAINER = {"accelerator": "cpu", "devices": 1}
 
 
 def engine(*words: str) -> Any:
-    return made(OmegaConf.to_container(composed(*words, name="submit").engine), "engine")  # type: ignore[arg-type]
+    return made(cast(dict[str, Any], OmegaConf.to_container(composed(*words, name="submit").engine)), "engine")
 
 
 def a_sweep(outputs: Path, name: str, *jobs: Sent) -> Submitted:

@@ -58,11 +58,11 @@ def _map(run: Path, n: int) -> NDArray[np.int8] | None:
     """The one map of all images that the tested network hides, if it has one, square, of n clusters."""
     try:
         with safe_open(run / "predictor" / "weights.safetensors", framework="np") as weights:
-            found: NDArray[np.int8] | None = weights.get_tensor(MAP) if MAP in weights.keys() else None  # noqa: SIM118
-    except (OSError, SafetensorError):
+            found: NDArray[np.int8] = weights.get_tensor(MAP)
+    except (OSError, SafetensorError):  # the latter also where it has none
         return None
-    square = found is not None and found.ndim == 2 and found.shape[0] == found.shape[1] >= SMALLEST
-    return found if square and found.max() == n - 1 else None  # type: ignore[union-attr]
+    square = found.ndim == 2 and found.shape[0] == found.shape[1] >= SMALLEST
+    return found if square and found.max() == n - 1 else None
 
 
 def _attention(run: Path, shape: tuple[int, ...]) -> Tensor | None:
